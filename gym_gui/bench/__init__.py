@@ -1,0 +1,1 @@
+"""Benchmarks of the two lanes: interleaved with their baseline, printed as ratios."""
