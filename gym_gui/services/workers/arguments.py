@@ -1,0 +1,80 @@
+"""Reading a command line against a worker's form, without running the script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from gym_gui.core.errors import UsageError
+from gym_gui.services.workers.base import Field, Kind
+
+if TYPE_CHECKING:
+    from gym_gui.services.workers.base import Worker
+
+
+def parse_arguments(worker: Worker, arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the values that ``arguments`` say for ``worker``; see ``Worker.values``."""
+    words = list(arguments)
+    values: dict[str, Any] = {}
+    if worker.takes_script:
+        if not words:
+            raise UsageError(
+                "No script was given.", next_step="Try `gym-gui run path/to/script.py`."
+            )
+        values["script"] = words.pop(0)
+    fields = worker.form(values)
+    unknown: list[str] = []
+    while words:
+        word = words.pop(0)
+        field, inline = _field_of(fields, word)
+        if field is None:
+            unknown.append(word)
+        else:
+            values[field.name] = _value(field, word, inline, words)
+    if unknown and not worker.accepts_unknown:
+        raise UsageError(
+            f"The worker {worker.name!r} does not know {unknown[0]!r}.",
+            next_step="It takes " + ", ".join(f.option for f in fields if f.option) + ".",
+        )
+    if unknown:
+        values["args"] = unknown
+    return values
+
+
+def _spelling(word: str) -> str:
+    return word.replace("_", "-")
+
+
+def _field_of(fields: Sequence[Field], word: str) -> tuple[Field | None, str | None]:
+    if not word.startswith("-"):
+        return None, None
+    name, equals, inline = word.partition("=")
+    for field in fields:
+        if field.option and _spelling(name) in (
+            _spelling(field.option),
+            _spelling(field.off_option),
+        ):
+            return field, inline if equals else None
+    return None, None
+
+
+def _value(field: Field, word: str, inline: str | None, rest: list[str]) -> Any:
+    """Return the value that ``word`` starts, taking what belongs to it off ``rest``."""
+    if field.kind is Kind.BOOL and not field.takes_value:
+        if inline is not None:
+            return field.parse(inline)
+        if rest and rest[0] in ("True", "False"):  # tyro accepts both spellings
+            return field.parse(rest.pop(0))
+        return _spelling(word) != _spelling(field.off_option)
+    if inline is not None:
+        return field.parse(inline)
+    if field.kind is Kind.LIST:
+        taken = []
+        while rest and not rest[0].startswith("--"):
+            taken.append(rest.pop(0))
+        return taken
+    if field.kind is Kind.BOOL and (not rest or rest[0].startswith("-")):
+        return True  # argparse's nargs="?", const=True
+    if not rest:
+        raise UsageError(f"{word} needs a value.", next_step=field.help or "Give one after it.")
+    return field.parse(rest.pop(0))

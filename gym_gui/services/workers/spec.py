@@ -1,0 +1,82 @@
+"""From a worker and its values to the RunSpec that the daemon takes."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gym_gui.core.ids import new_run_id
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import Recording, RunSpec
+from gym_gui.services.workers.base import Worker
+from gym_gui.services.workers.interpreters import resolve_python
+from gym_gui.services.workers.registry import get_worker
+
+
+def build_spec(
+    worker: str | Worker,
+    values: Mapping[str, Any],
+    *,
+    data_dir: DataDir | str | Path | None = None,
+    python: str | Path | None = None,
+    cwd: str | Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    run_id: str = "",
+    name: str = "",
+    tags: Sequence[str] = (),
+    notes: str = "",
+    group: str = "",
+    mode: str = "train",
+    launcher: str = "local",
+    recording: Recording | None = None,
+    render_budget: float = 0.05,
+    max_steps_per_s: float = 0.0,
+) -> RunSpec:
+    """Return the spec of one run. ``values`` may leave out what has a default.
+
+    python: interpreter, virtual environment or conda environment; this program's own by default.
+    Raises UsageError with what to correct.
+    """
+    chosen = get_worker(worker) if isinstance(worker, str) else worker
+    whole = chosen.complete(values)
+    title = name or chosen.default_name(whole)
+    run_id = run_id or new_run_id(title)
+    folder = data_dir if isinstance(data_dir, DataDir) else DataDir(data_dir)
+    seed = whole.get("seed")
+    return RunSpec(
+        run_id=run_id,
+        worker=chosen.name,
+        command=chosen.command(whole, python=resolve_python(python), run_dir=folder.run(run_id)),
+        cwd=str(Path(cwd).absolute() if cwd else Path.cwd()),
+        name=title,
+        env={**chosen.environment(whole), **(environment or {})},
+        env_id=str(whole.get("env_id") or ""),
+        seed=seed if isinstance(seed, int) else None,
+        config=whole,
+        tags=list(tags),
+        notes=notes,
+        group=group,
+        mode=mode,
+        launcher=launcher,
+        recording=recording or Recording(),
+        render_budget=render_budget,
+        max_steps_per_s=max_steps_per_s,
+        created_ns=time.time_ns(),
+    )
+
+
+def command_line(spec: RunSpec) -> str:
+    """Return the ``gym-gui run`` line that starts the same run again, quoted for a shell."""
+    worker = get_worker(spec.worker)
+    words = ["gym-gui", "run", "--worker", spec.worker]
+    if spec.command and spec.command[0] != sys.executable:
+        words += ["--python", spec.command[0]]
+    for tag in spec.tags:
+        words += ["--tag", tag]
+    if spec.name and spec.name != worker.default_name(spec.config):
+        words += ["--name", spec.name]
+    return shlex.join(words + worker.arguments(spec.config))
