@@ -1,0 +1,270 @@
+"""Sees every reset and step of one gymnasium environment.
+
+``tap_env`` gives the very object that ``gymnasium.make`` returned a class of its own: a subclass
+of its class with the same name that records around ``reset``, ``step`` and ``close``. Nothing is
+put above it, so ``spec``, ``render_mode``, ``unwrapped``, ``isinstance``, ``str`` and all
+attributes stay the script's own, and whatever the script wraps around it comes above.
+"""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import time
+from typing import Any, Optional
+
+from gym_gui.core.records import STEP_RESET
+from gym_gui.worker import describe, encode, state
+from gym_gui.worker.session import TapSession
+
+
+class EnvTap:
+    """Counters and records of one stream: one environment instance in one process."""
+
+    def __init__(self, session: TapSession, env: Any, *, note: str = "") -> None:
+        self.session = session
+        self.env = env
+        self.base = getattr(env, "unwrapped", env)
+        self.note = note
+        self.vector: Optional[dict[str, Any]] = None
+        self.group: Any = None  # the vector environment that steps it, while it does
+        self.active = True
+        self.inside = False
+        self.stream = -1  # declared at the first reset or step
+        self.index = 0
+        self.episode = -1
+        self.step = 0
+        self.return_ = 0.0
+        self.first_index = 0
+        self.start_ns = 0
+        self.running = False
+        self.last_reward = 0.0
+        self._text = session.observation_text
+        session.own(self)
+
+    def declare(self) -> None:
+        """Announce the stream in this process's channel, once."""
+        self.stream = self.session.new_stream()
+        self.session.append("run", describe.stream_body(self))
+        self.session.lane.add(self)
+
+    def stepped(self, action: str, result: Any) -> None:
+        """Record one step. ``action``: JSON text, taken before the step."""
+        observation, reward, terminated, truncated, info = result
+        now = time.time_ns()
+        if not self.running:
+            self._begin_unseen(now)
+        reward = float(reward)
+        written = repr(reward)
+        if "n" in written:
+            written = encode.number(reward)
+        seen = self._text(observation)
+        end = "true" if terminated else "false"
+        cut = "true" if truncated else "false"
+        if self.group is None:
+            self.session.append(
+                "step",
+                f'"stream":{self.stream},"index":{self.index},"episode":{self.episode},'
+                f'"step":{self.step},"action":{action},"reward":{written},"terminated":{end},'
+                f'"truncated":{cut},"observation":{seen},"time_ns":{now}',
+            )
+        else:
+            self.group.add_step(self, action, written, end, cut, seen)
+        self.index += 1
+        self.step += 1
+        self.return_ += reward
+        self.last_reward = reward
+        if terminated or truncated:
+            self._end_episode(now, bool(terminated), bool(truncated), info)
+        if self.group is None:
+            lane = self.session.lane
+            if not lane.last_ns <= now < lane.next_ns:
+                lane.tick(now)
+
+    def before_reset(self, seed: Optional[int]) -> Any:
+        """Return what must be taken before the reset changes it."""
+        if self.stream < 0:
+            self.declare()
+        return state.before_reset(self.base, seed)
+
+    def was_reset(self, seed: Any, options: Any, before: Any, observation: Any) -> None:
+        """Record one reset: the episode before it, if still running, is broken off."""
+        now = time.time_ns()
+        if self.running and self.step:
+            self._end_episode(now, False, False, None)
+        self._begin(now)
+        after, snapshot = state.after_reset(self.base)
+        rng = {"before": before, "after": after} if before or after else None
+        kept = f'"{snapshot}"' if snapshot else "null"
+        group = self.group
+        flags = f',"flags":{STEP_RESET}' if group is not None and group.stepping else ""
+        body = (
+            f'"stream":{self.stream},"episode":{self.episode},"time_ns":{now},'
+            f'"seed":{encode.compact(seed)},"options":{encode.compact(options)},'
+            f'"rng":{encode.compact(rng)},"snapshot":{kept},'
+            f'"observation":{self._text(observation)}{flags}'
+        )
+        self._append("reset", body)
+        if group is None:
+            self.session.lane.tick(now)
+
+    def closed(self) -> None:
+        """The script closed the environment: its episode, if one runs, is broken off."""
+        self.finish()
+        if self.stream >= 0:
+            self.session.lane.remove(self)
+
+    def finish(self) -> None:
+        """End a running episode as broken off."""
+        if self.running and self.step and self.stream >= 0:
+            self._end_episode(time.time_ns(), False, False, None)
+        self.running = False
+
+    def after_fork(self) -> None:
+        """In a forked child: a stream of its own, with the parent's episode going on."""
+        if self.stream >= 0:
+            self.note = "forked while its episode ran"
+        self.stream = -1
+        self.index = 0
+        self.episode = 0 if self.running else -1
+        self.first_index = 0
+        self.group = None
+
+    def failed(self, error: BaseException) -> None:
+        """Something of ours failed: this environment is left alone from here on."""
+        self.active = False
+        self.session.failed(f"Recording of {describe.env_id(self.env)} stopped", error)
+
+    def _begin(self, now: int) -> None:
+        self.episode += 1
+        self.step = 0
+        self.return_ = 0.0
+        self.first_index = self.index
+        self.start_ns = now
+        self.running = True
+
+    def _begin_unseen(self, now: int) -> None:
+        """An episode began without a reset that we saw, inside an auto-resetting environment."""
+        if self.stream < 0:
+            self.declare()
+        self._begin(now)
+        self._append(
+            "reset",
+            f'"stream":{self.stream},"episode":{self.episode},"time_ns":{now},"seed":null,'
+            f'"options":null,"rng":null,"snapshot":null,"observation":null,"unseen":true',
+        )
+
+    def _end_episode(self, now: int, terminated: bool, truncated: bool, info: Any) -> None:
+        self.running = False
+        success = describe.success(info)
+        extra = "" if success is None else f',"success":{encode.compact(success)}'
+        body = (
+            f'"stream":{self.stream},"episode":{self.episode},"length":{self.step},'
+            f'"return":{encode.number(self.return_)},"terminated":{encode.compact(terminated)},'
+            f'"truncated":{encode.compact(truncated)},"start_ns":{self.start_ns},'
+            f'"time_ns":{now},"first_index":{self.first_index}{extra}'
+        )
+        if terminated or truncated:
+            self.session.lane.finished_episode(self.return_)
+        self._append("episode", body)
+
+    def _append(self, kind: str, body: str) -> None:
+        if self.group is None:
+            self.session.append(kind, body)
+        else:
+            self.group.add_later(kind, body)
+
+
+def tap_env(session: TapSession, env: Any, *, note: str = "") -> Optional[EnvTap]:
+    """Record ``env`` from here on; return its tap, or None where its class cannot be extended."""
+    if getattr(env, "_gym_gui_tap", None) is not None:
+        return env._gym_gui_tap
+    tap = EnvTap(session, env, note=note)
+    try:
+        env.__class__ = _tapped_class(env.__class__, tap)
+    except TypeError as error:
+        session.failed(f"{describe.env_id(env)} cannot be watched", error)
+        return None
+    return tap
+
+
+def _tapped_class(cls: type, tap: EnvTap) -> type:
+    session = tap.session
+    step_text = encode.encode_action
+
+    def step(self: Any, action: Any, *args: Any, **kwargs: Any) -> Any:
+        if tap.inside or not tap.active:
+            return cls.step(self, action, *args, **kwargs)  # type: ignore[attr-defined]
+        try:
+            taken = step_text(action)
+        except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+            tap.failed(error)
+        tap.inside = True
+        try:
+            result = cls.step(self, action, *args, **kwargs)  # type: ignore[attr-defined]
+        finally:
+            tap.inside = False
+        if tap.active:
+            try:
+                tap.stepped(taken, result)
+            except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+                tap.failed(error)
+        return result
+
+    def reset(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if tap.inside or not tap.active:
+            return cls.reset(self, *args, **kwargs)  # type: ignore[attr-defined]
+        seed = kwargs.get("seed")
+        before = None
+        try:
+            before = tap.before_reset(seed)
+        except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+            tap.failed(error)
+        tap.inside = True
+        try:
+            result = cls.reset(self, *args, **kwargs)  # type: ignore[attr-defined]
+        finally:
+            tap.inside = False
+        if tap.active:
+            try:
+                tap.was_reset(seed, kwargs.get("options"), before, result[0])
+            except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+                tap.failed(error)
+        return result
+
+    def close(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            tap.closed()
+        except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+            tap.failed(error)
+        return cls.close(self, *args, **kwargs)  # type: ignore[attr-defined]
+
+    def reduce_ex(self: Any, protocol: Any) -> Any:
+        """Pickle as the script's own class: the tap stays here."""
+        function, args, *rest = cls.__reduce_ex__(self, protocol)
+        if args == (tapped,):  # a pickler refuses __newobj__ with a class that is not obj's
+            return (copyreg._reconstructor, (cls, object, None), *rest)  # type: ignore[attr-defined]
+        return (function, tuple(cls if a is tapped else a for a in args), *rest)
+
+    def deepcopy(self: Any, memo: dict[int, Any]) -> Any:
+        if hasattr(cls, "__deepcopy__"):
+            copied = cls.__deepcopy__(self, memo)  # type: ignore[attr-defined]
+        else:
+            copied = copy._reconstruct(self, memo, *reduce_ex(self, 4))  # type: ignore[attr-defined]
+        tap_env(session, copied, note="a copy of another environment")
+        return copied
+
+    body = {
+        "__slots__": (),
+        "__module__": cls.__module__,
+        "__qualname__": cls.__qualname__,
+        "__doc__": cls.__doc__,
+        "_gym_gui_tap": tap,
+        "step": step,
+        "reset": reset,
+        "close": close,
+        "__reduce_ex__": reduce_ex,
+        "__deepcopy__": deepcopy,
+    }
+    tapped = type.__new__(type(cls), cls.__name__, (cls,), body)
+    return tapped

@@ -1,0 +1,177 @@
+"""Vector environments that step their parts in this process: one line per vector step."""
+
+from __future__ import annotations
+
+import functools
+import time
+import weakref
+from types import ModuleType
+from typing import Any, Optional
+
+from gym_gui.worker.session import TapSession
+
+
+class VectorGroup:
+    """Gathers the steps that one vector step makes, in one ``vstep`` record."""
+
+    def __init__(self, session: TapSession, taps: list[Any], size: int) -> None:
+        self.session = session
+        self.taps = taps
+        self.size = size
+        self.id = session.new_vector()
+        self.stepping = False
+        self.calls = 0  # vector steps; the script counts calls * size
+        self.env_steps = 0
+        self.autoresets = 0
+        self._reported = 0
+        self._later: list[tuple[str, str]] = []
+        self._clear()
+        for index, tap in enumerate(taps):
+            tap.vector = {"id": self.id, "index": index, "size": size}
+        session.own(self)
+
+    def begin(self, *, stepping: bool) -> None:
+        """From here to ``commit`` the parts hand their records to this group."""
+        self.stepping = stepping
+        for tap in self.taps:
+            tap.group = self
+
+    def add_step(self, tap: Any, action: str, reward: str, end: str, cut: str, seen: str) -> None:
+        """Take one part's step; the arguments are JSON text."""
+        columns = self._columns
+        columns[0].append(str(tap.stream))
+        columns[1].append(str(tap.index))
+        columns[2].append(str(tap.episode))
+        columns[3].append(str(tap.step))
+        columns[4].append(action)
+        columns[5].append(reward)
+        columns[6].append(end)
+        columns[7].append(cut)
+        columns[8].append(seen)
+
+    def add_later(self, kind: str, body: str) -> None:
+        """Take a record that belongs after the steps of this vector step."""
+        self._later.append((kind, body))
+        if kind == "reset" and self.stepping:
+            self.autoresets += 1
+
+    def commit(self) -> None:
+        """Write what was gathered: the steps, then episodes and resets."""
+        for tap in self.taps:
+            tap.group = None
+        columns = self._columns
+        now = time.time_ns()
+        session = self.session
+        if columns[0]:
+            self.env_steps += len(columns[0])
+            s, i, e, k, a, r, t, u, o = map(",".join, columns)
+            self._clear()
+            session.append(
+                "vstep",
+                f'"streams":[{s}],"index":[{i}],"episode":[{e}],"step":[{k}],"action":[{a}],'
+                f'"reward":[{r}],"terminated":[{t}],"truncated":[{u}],"observation":[{o}],'
+                f'"time_ns":{now}',
+            )
+        if self.stepping:
+            self.calls += 1
+        if self._later:
+            later, self._later = self._later, []
+            for kind, body in later:
+                session.append(kind, body)
+        lane = session.lane
+        if not lane.last_ns <= now < lane.next_ns:
+            lane.tick(now)
+            self._report(now)
+
+    def finish(self) -> None:
+        """Report the totals once more at the end."""
+        if self.calls:
+            self._report(1 << 62)
+
+    def after_fork(self) -> None:
+        """In a forked child: count anew."""
+        self.calls = self.env_steps = self.autoresets = self._reported = 0
+        self._later = []
+        self._clear()
+
+    def _clear(self) -> None:
+        self._columns: list[list[str]] = [[] for _ in range(9)]
+
+    def _report(self, now: int) -> None:
+        """Say once a second how many steps the script counts, and how many were autoresets."""
+        if now - self._reported < 1_000_000_000:
+            return
+        self._reported = now
+        self.session.event(
+            "vector_totals",
+            vector=self.id,
+            size=self.size,
+            global_step=self.calls * self.size,
+            env_steps=self.env_steps,
+            autoresets=self.autoresets,
+        )
+
+
+_groups: weakref.WeakKeyDictionary[Any, Optional[VectorGroup]] = weakref.WeakKeyDictionary()
+
+
+def innermost_tap(env: Any) -> Any:
+    """Return the tap in a chain of wrappers, or None."""
+    while env is not None:
+        tap = getattr(type(env), "_gym_gui_tap", None)
+        if tap is not None:
+            return tap
+        env = getattr(env, "env", None)
+    return None
+
+
+def _group_of(session: TapSession, vector: Any) -> Optional[VectorGroup]:
+    if vector in _groups:
+        return _groups[vector]
+    taps = [innermost_tap(env) for env in getattr(vector, "envs", [])]
+    seen = [tap for tap in taps if tap is not None]
+    group = VectorGroup(session, seen, len(taps)) if seen else None
+    _groups[vector] = group
+    return group
+
+
+def patch_sync(session: TapSession, module: ModuleType) -> None:
+    """Gather the steps of every ``SyncVectorEnv``, of gymnasium 0.29 and 1.x."""
+    cls = module.SyncVectorEnv
+    if "step_wait" in cls.__dict__:  # 0.29
+        _wrap(session, cls, "step_wait", stepping=True)
+        _wrap(session, cls, "reset_wait", stepping=False)
+    else:
+        _wrap(session, cls, "step", stepping=True)
+        _wrap(session, cls, "reset", stepping=False)
+
+
+def _wrap(session: TapSession, cls: type, name: str, *, stepping: bool) -> None:
+    original = cls.__dict__[name]
+    if getattr(original, "_gym_gui", False):
+        return
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        group = None
+        try:
+            group = _group_of(session, self)
+            if group is not None:
+                group.begin(stepping=stepping)
+        except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+            session.failed("A vector environment is recorded part by part", error)
+        try:
+            return original(self, *args, **kwargs)
+        finally:
+            if group is not None:
+                _commit(session, group)
+
+    method._gym_gui = True  # type: ignore[attr-defined]
+    setattr(cls, name, method)
+
+
+def _commit(session: TapSession, group: VectorGroup) -> None:
+    try:
+        group.commit()
+    except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+        session.failed("A vector step is not recorded", error)
