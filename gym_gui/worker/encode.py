@@ -13,7 +13,6 @@ from typing import Any
 from zlib import crc32
 
 
-
 def number(value: float) -> str:
     """Return a float as JSON text."""
     text = repr(value)

@@ -248,7 +248,7 @@ def _tapped_class(cls: type, tap: EnvTap) -> type:
 
     def deepcopy(self: Any, memo: dict[int, Any]) -> Any:
         if hasattr(cls, "__deepcopy__"):
-            copied = cls.__deepcopy__(self, memo)  # type: ignore[attr-defined]
+            copied = cls.__deepcopy__(self, memo)  # type: ignore
         else:
             copied = copy._reconstruct(self, memo, *reduce_ex(self, 4))  # type: ignore[attr-defined]
         tap_env(session, copied, note="a copy of another environment")
@@ -266,5 +266,6 @@ def _tapped_class(cls: type, tap: EnvTap) -> type:
         "__reduce_ex__": reduce_ex,
         "__deepcopy__": deepcopy,
     }
-    tapped = type.__new__(type(cls), cls.__name__, (cls,), body)
+    metaclass: Any = type(cls)
+    tapped = type.__new__(metaclass, cls.__name__, (cls,), body)
     return tapped

@@ -12,8 +12,8 @@ def _start_tap():
             from gym_gui.worker import bootstrap
 
             bootstrap.activate()
-        except Exception as error:  # the edge to the user's process: training goes on without us
-            sys.stderr.write("gym-gui: not recording: %s\n" % (error,))
+        except Exception as error:  # noqa: BLE001 - edge of the user's process
+            sys.stderr.write(f"gym-gui: not recording: {error}\n")
 
 
 def _chain():

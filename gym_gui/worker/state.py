@@ -46,7 +46,7 @@ def after_reset(base: Any) -> tuple[Optional[dict[str, Any]], Optional[str]]:
 
     Both None where the state before the reset says it all.
     """
-    ale = getattr(base, "ale", None)
+    ale: Any = getattr(base, "ale", None)
     clone = getattr(ale, "cloneState", None)
     if clone is None:
         return None, None
