@@ -241,7 +241,8 @@ def _tapped_class(cls: type, tap: EnvTap) -> type:
 
     def reduce_ex(self: Any, protocol: Any) -> Any:
         """Pickle as the script's own class: the tap stays here."""
-        function, args, *rest = cls.__reduce_ex__(self, protocol)
+        reduced: Any = cls.__reduce_ex__  # type: ignore[assignment]
+        function, args, *rest = reduced(self, protocol)
         if args == (tapped,):  # a pickler refuses __newobj__ with a class that is not obj's
             return (copyreg._reconstructor, (cls, object, None), *rest)  # type: ignore[attr-defined]
         return (function, tuple(cls if a is tapped else a for a in args), *rest)
