@@ -1,1 +1,116 @@
-"""Command line."""
+"""Command line: finds the subcommand, and turns every error into one line and a next step."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from gym_gui import __version__
+from gym_gui.core.errors import GymGuiError
+
+# subcommand: (module, its command's name there, one line of help). Loaded when called.
+COMMANDS = {
+    "demo": ("demo", "demo", "Watch a linear policy learn CartPole, within seconds."),
+    "run": ("run", "run", "Train a script of yours, watched and recorded, unmodified."),
+    "runs": ("runs", "runs", "List, show, rename and delete recorded runs."),
+    "daemon": ("daemon", "daemon", "Start, stop or ask after the recording daemon."),
+    "doctor": ("doctor", "doctor", "Say what of the set-up is missing, and how to mend it."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a subcommand's module only when it is called, so that --help answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        return getattr(importlib.import_module(f"gym_gui.commands.{module}"), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Each command has its own --help. Runs are kept under --data-dir, by default "
+    "$GYM_GUI_DATA_DIR or ~/.local/share/gym-gui.",
+)
+@click.version_option(__version__, prog_name="gym-gui")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder that keeps the runs.")
+@click.pass_context
+def main_command(context: click.Context, data_dir: Path | None) -> None:
+    """Watch reinforcement-learning agents train live, keep every step, replay any moment.
+
+    Without a command, gym-gui opens its window.
+
+    \b
+      gym-gui demo                                  a first look, in seconds
+      gym-gui run -- train.py --env-id CartPole-v1  your own script, unmodified
+      gym-gui runs                                  what was recorded
+      gym-gui replay RUN --episode 3                any episode again
+    """
+    context.obj = data_dir
+    if context.invoked_subcommand is None:
+        from gym_gui.commands.window import open_window
+
+        context.exit(open_window(data_dir))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    try:
+        result = main_command.main(arguments, prog_name="gym-gui", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Abort:
+        return _tell("Interrupted.", "", 130)
+    except click.ClickException as error:
+        return _tell(error.format_message(), _usage_hint(error), error.exit_code)
+    except GymGuiError as error:
+        return _tell(error.message, error.next_step, error.exit_code)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - kept until the process ends
+        return 0
+    except Exception as error:  # noqa: BLE001 - the process's edge: a person reads the line
+        return _unexpected(error)
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "gym-gui"
+    return f"Run `{path} --help` for what it takes."
+
+
+def _tell(message: str, next_step: str, code: int) -> int:
+    click.echo(f"gym-gui: {message}", err=True)
+    if next_step:
+        click.echo(f"  {next_step}", err=True)
+    return code
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("GYM_GUI_DEBUG"):
+        traceback.print_exc()
+        return 70
+    text = str(error).strip().splitlines()
+    return _tell(
+        f"Something went wrong that should not have: {type(error).__name__}"
+        + (f": {text[0]}" if text else ""),
+        "Set GYM_GUI_DEBUG=1 and run it again to see where; `gym-gui doctor` checks the set-up.",
+        70,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""What the subcommands share: options, tables, sizes, times, JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gym_gui.core.errors import RunNotFoundError
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import RunRecord
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _data_dir(context: click.Context, _: click.Parameter, value: Path | None) -> DataDir:
+    return DataDir(value or context.find_root().obj)
+
+
+def data_dir_option(function: Function) -> Function:
+    """Add ``--data-dir``; the command receives a DataDir, wherever the option was written."""
+    return click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        callback=_data_dir,
+        help="Folder that keeps the runs.",
+    )(function)
+
+
+def json_option(function: Function) -> Function:
+    """Add ``--json``, as the parameter ``as_json``."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON, for other programs to read."
+    )(function)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON; what JSON does not know, as text."""
+    click.echo(json.dumps(value, indent=1, default=str))
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print left-aligned columns, as wide as their widest cell."""
+    lines = [tuple(head), *(tuple(str(cell) for cell in row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    for line in lines:
+        click.echo(
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        )
+
+
+def human_size(size_bytes: int) -> str:
+    """Return a size such as ``3.4 MB`` (powers of 1000)."""
+    size = float(size_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return ""
+
+
+def human_time(time_ns: int) -> str:
+    """Return Unix nanoseconds as local date and time; ``-`` for 0."""
+    if not time_ns:
+        return "-"
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ns / 1e9))
+
+
+def human_duration(record: RunRecord) -> str:
+    """Return how long a run has lasted, or lasts so far, as h:mm:ss."""
+    if not record.started_ns:
+        return "-"
+    end_ns = record.ended_ns or time.time_ns()
+    seconds = max(0, (end_ns - record.started_ns) // 1_000_000_000)
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return f"{hours}:{minutes:02}:{seconds % 60:02}"
+
+
+def record_as_dict(record: RunRecord) -> dict[str, Any]:
+    """Return a run's record as plain data, its spec reduced to what a list needs."""
+    fields = {key: value for key, value in vars(record).items() if key != "spec"}
+    fields["state"] = record.state.value
+    spec = record.spec
+    return {
+        **fields,
+        "name": spec.name,
+        "worker": spec.worker,
+        "env_id": spec.env_id,
+        "command": spec.command,
+        "tags": spec.tags,
+    }
+
+
+def has_display() -> bool:
+    """Tell whether a window can be opened here."""
+    if sys.platform == "darwin":
+        return True
+    if os.environ.get("QT_QPA_PLATFORM", "") in ("offscreen", "minimal", "vnc"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def find_run(data_dir: DataDir, text: str) -> RunRecord:
+    """Return the run whose id is or begins with ``text``; ``last`` is the newest one."""
+    from gym_gui.services.registry import RunRegistry
+
+    with RunRegistry(data_dir) as registry:
+        if text != "last":
+            return registry.resolve(text)
+        runs = registry.list()
+    if not runs:
+        raise RunNotFoundError(
+            f"No run has been recorded in {data_dir.root} yet.",
+            next_step="Record one: gym-gui demo --headless",
+        )
+    return max(runs, key=lambda record: record.created_ns)

@@ -1,0 +1,143 @@
+"""``gym-gui runs``: what was recorded."""
+
+from __future__ import annotations
+
+import click
+
+from gym_gui.commands.common import (
+    data_dir_option,
+    find_run,
+    human_duration,
+    human_size,
+    human_time,
+    json_option,
+    print_json,
+    print_table,
+    record_as_dict,
+)
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import RunRecord
+
+
+@click.group(invoke_without_command=True)
+@data_dir_option
+@json_option
+@click.option("--limit", type=click.IntRange(min=1), default=30, show_default=True)
+@click.pass_context
+def runs(context: click.Context, data_dir: DataDir, as_json: bool, limit: int) -> int:
+    """List the recorded runs, newest first; or show, rename or delete one.
+
+    A run is named by its id or the beginning of it; `last` is the newest.
+    """
+    if context.invoked_subcommand is not None:
+        context.find_root().obj = context.find_root().obj or data_dir.root
+        return 0
+    records = _newest(data_dir)[:limit]
+    if as_json:
+        print_json([record_as_dict(record) for record in records])
+    elif not records:
+        click.echo(f"No run in {data_dir.root} yet. Record one: gym-gui demo")
+    else:
+        head = ("run", "state", "begun", "time", "steps", "episodes", "last", "best", "size")
+        print_table(head, [_row(record) for record in records])
+    return 0
+
+
+def _newest(data_dir: DataDir) -> list[RunRecord]:
+    from gym_gui.services.registry import RunRegistry
+
+    if not data_dir.root.exists():
+        return []
+    with RunRegistry(data_dir) as registry:
+        return sorted(registry.list(), key=lambda record: record.created_ns, reverse=True)
+
+
+def _row(record: RunRecord) -> tuple[object, ...]:
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1f}"
+
+    return (
+        record.run_id,
+        record.state.value,
+        human_time(record.created_ns),
+        human_duration(record),
+        f"{record.steps:,}",
+        f"{record.episodes:,}",
+        number(record.last_return),
+        number(record.best_return),
+        human_size(record.size_bytes),
+    )
+
+
+@runs.command()
+@click.argument("run")
+@data_dir_option
+@json_option
+def show(run: str, data_dir: DataDir, as_json: bool) -> int:
+    """Show one run: its command, its state, its totals and where its files are."""
+    record = find_run(data_dir, run)
+    folder = data_dir.run(record.run_id)
+    if as_json:
+        print_json({**record_as_dict(record), "folder": str(folder.root)})
+        return 0
+    for label, text in {
+        "run": record.run_id,
+        "name": record.spec.name,
+        "worker": record.spec.worker,
+        "state": record.state.value + (f": {record.cause}" if record.cause else ""),
+        "command": " ".join(record.spec.command),
+        "begun": human_time(record.started_ns),
+        "time": human_duration(record),
+        "steps": f"{record.steps:,}",
+        "episodes": f"{record.episodes:,}",
+        "notes": record.spec.notes,
+        "tags": ", ".join(record.spec.tags),
+        "folder": folder.root,
+        "output": folder.stdout,
+        "errors": folder.stderr,
+    }.items():
+        if text:
+            click.echo(f"{label:<10}{text}")
+    return 0
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("name")
+@data_dir_option
+def rename(run: str, name: str, data_dir: DataDir) -> int:
+    """Give a run another name; its id stays."""
+    from gym_gui.services.registry import RunRegistry
+
+    record = find_run(data_dir, run)
+    record.spec.name = name
+    with RunRegistry(data_dir) as registry:
+        registry.update(record.run_id, spec=record.spec)
+    click.echo(f"{record.run_id} is now called {name!r}.")
+    return 0
+
+
+@runs.command()
+@click.argument("run", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_dir_option
+def delete(run: tuple[str, ...], yes: bool, data_dir: DataDir) -> int:
+    """Delete runs with everything recorded of them. There is no way back."""
+    from gym_gui.core.errors import UsageError
+    from gym_gui.services.registry import RunRegistry
+
+    records = [find_run(data_dir, name) for name in run]
+    for record in records:
+        if not record.state.is_final:
+            raise UsageError(
+                f"{record.run_id} is still {record.state.value}.",
+                next_step="Stop it in the window, or wait for its end.",
+            )
+    names = ", ".join(record.run_id for record in records)
+    if not yes and not click.confirm(f"Delete {names} for good?"):
+        return 1
+    with RunRegistry(data_dir) as registry:
+        for record in records:
+            registry.delete(record.run_id)
+    click.echo(f"Deleted {names}.")
+    return 0
