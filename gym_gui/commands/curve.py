@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -43,11 +44,11 @@ def _bounds(values: np.ndarray) -> tuple[float, float]:
     return (low, high) if high > low else (low - 1, high + 1)
 
 
-def _y(value: float | np.ndarray, low: float, high: float):
+def _y(value: Any, low: float, high: float) -> Any:
     return SIZE[1] - _BOTTOM - (value - low) / (high - low) * (SIZE[1] - _TOP - _BOTTOM)
 
 
-def _x(index: int | np.ndarray, count: int):
+def _x(index: Any, count: int) -> Any:
     return _LEFT + index / max(1, count - 1) * (SIZE[0] - _LEFT - _RIGHT)
 
 

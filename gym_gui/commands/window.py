@@ -29,7 +29,7 @@ def open_window(
             f"Qt needs libraries that are missing here: {', '.join(missing)}.",
             next_step=f"Install them, on Debian or Ubuntu with: sudo {line}",
         )
-    from gym_gui.app import main
+    from gym_gui.app import main  # pyright: ignore[reportAttributeAccessIssue]
 
     folder = data_dir if isinstance(data_dir, DataDir) else DataDir(data_dir)
     return main(folder.create(), submit=submit, **options)
