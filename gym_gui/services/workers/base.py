@@ -83,8 +83,14 @@ class Field:
         if self.kind is Kind.LIST:
             return str(value).split() if isinstance(value, str) else [str(item) for item in value]
         if self.kind is Kind.CHOICE:
-            return next(choice for choice in self.choices if str(choice) == str(value))
+            return self._choice(value)
         return str(value)
+
+    def _choice(self, value: Any) -> Any:
+        for choice in self.choices:
+            if str(choice) == str(value):
+                return choice
+        raise ValueError(value)
 
     def _refusal(self, value: Any) -> UsageError:
         if self.kind is Kind.CHOICE:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,33 @@ _SIMPLE = {"bool": Kind.BOOL, "int": Kind.INT, "float": Kind.FLOAT, "str": Kind.
 _OURS = {"script", "args"}  # names of our own fields: a script's are left to the command line
 
 
+@dataclass
+class Scope:
+    """What a default may refer to: the script's own path, and its module's constants."""
+
+    script: Path
+    names: dict[str, ast.expr] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tree: ast.Module, script: Path) -> Scope:
+        names = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        return cls(script, names)
+
+
 def script_fields(script: Path) -> list[Field]:
     """Return the script's settings in their order; none when it has no form we can read."""
     tree = _parse(script)
     if tree is None:
         return []
     args = _tyro_class(tree)
-    found = _dataclass_fields(args, script) if args else _argparse_fields(tree, script)
+    scope = Scope.of(tree, script)
+    found = _dataclass_fields(args, scope) if args else _argparse_fields(tree, scope)
     return [field for field in found if field.name not in _OURS]
 
 
@@ -36,7 +57,9 @@ def looks_like_cleanrl(script: str | Path) -> bool:
         return False
     if _tyro_class(tree) is not None:
         return True
-    return (path.parents[1] / "cleanrl_utils").is_dir() and bool(_argparse_fields(tree, path))
+    return (path.parents[1] / "cleanrl_utils").is_dir() and bool(
+        _argparse_fields(tree, Scope(path))
+    )
 
 
 def _parse(script: Path) -> ast.Module | None:
@@ -67,11 +90,11 @@ def _tyro_class(tree: ast.Module) -> ast.ClassDef | None:
     return None
 
 
-def _dataclass_fields(args: ast.ClassDef, script: Path) -> list[Field]:
+def _dataclass_fields(args: ast.ClassDef, scope: Scope) -> list[Field]:
     fields = []
     for node, after in zip(args.body, [*args.body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            fields.append(_tyro_field(node.target.id, node, _docstring(after), script))
+            fields.append(_tyro_field(node.target.id, node, _docstring(after), scope))
     return fields
 
 
@@ -81,9 +104,9 @@ def _docstring(node: ast.stmt | None) -> str:
     return ""
 
 
-def _tyro_field(name: str, node: ast.AnnAssign, text: str, script: Path) -> Field:
+def _tyro_field(name: str, node: ast.AnnAssign, text: str, scope: Scope) -> Field:
     kind, choices, optional = _annotation(node.annotation)
-    default = UNKNOWN if node.value is None else evaluate(node.value, script)
+    default = UNKNOWN if node.value is None else evaluate(node.value, scope)
     option = "--" + name.replace("_", "-")
     return Field(
         name=name,
@@ -130,7 +153,7 @@ def _annotation(node: ast.expr) -> tuple[Kind, tuple[Any, ...], bool]:
 # -- argparse --------------------------------------------------------------------------------
 
 
-def _argparse_fields(tree: ast.Module, script: Path) -> list[Field]:
+def _argparse_fields(tree: ast.Module, scope: Scope) -> list[Field]:
     fields = []
     for node in ast.walk(tree):
         if (
@@ -138,20 +161,20 @@ def _argparse_fields(tree: ast.Module, script: Path) -> list[Field]:
             and isinstance(node.func, ast.Attribute)
             and node.func.attr == "add_argument"
         ):
-            field = _argparse_field(node, script)
+            field = _argparse_field(node, scope)
             if field is not None:
                 fields.append(field)
     return fields
 
 
-def _argparse_field(call: ast.Call, script: Path) -> Field | None:
+def _argparse_field(call: ast.Call, scope: Scope) -> Field | None:
     """Return the field of one ``add_argument``; None for positionals and built names."""
-    options = [evaluate(arg, script) for arg in call.args]
+    options = [evaluate(arg, scope) for arg in call.args]
     long = [text for text in options if isinstance(text, str) and text.startswith("--")]
     if not long:
         return None
     words = {key.arg: key.value for key in call.keywords if key.arg}
-    given = {key: evaluate(value, script) for key, value in words.items()}
+    given = {key: evaluate(value, scope) for key, value in words.items()}
     name = given.get("dest") or long[0][2:].replace("-", "_")
     action = given.get("action")
     kind = _argparse_kind(words.get("type"), action, given)
@@ -198,7 +221,7 @@ def _argparse_kind(of_type: ast.expr | None, action: Any, given: dict[str, Any])
 # -- values ----------------------------------------------------------------------------------
 
 
-def evaluate(node: ast.expr, script: Path) -> Any:
+def evaluate(node: ast.expr, scope: Scope) -> Any:
     """Return the value of a default's expression, or UNKNOWN where only running would tell.
 
     Knows literals, arithmetic on them, and CleanRL's ``os.path.basename(__file__)`` idiom.
@@ -206,23 +229,32 @@ def evaluate(node: ast.expr, script: Path) -> Any:
     try:
         return ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError):
-        return _calculated(node, script)
+        return _calculated(node, scope)
 
 
-def _calculated(node: ast.expr, script: Path) -> Any:
+def _calculated(node: ast.expr, scope: Scope) -> Any:
     text = ast.unparse(node)
     if text.startswith("os.path.basename(__file__)"):
-        name = os.path.basename(script)
+        name = os.path.basename(scope.script)
         return name if text.endswith("(__file__)") else name.removesuffix(".py")
+    if isinstance(node, ast.Name) and node.id in scope.names:
+        return _constant(scope.names[node.id])
     if isinstance(node, ast.BinOp):
-        return _arithmetic(node, script)
+        return _arithmetic(node, scope)
     if isinstance(node, ast.Call):
-        return _factory(node, script)
+        return _factory(node, scope)
     return UNKNOWN
 
 
-def _arithmetic(node: ast.BinOp, script: Path) -> Any:
-    left, right = evaluate(node.left, script), evaluate(node.right, script)
+def _constant(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError):
+        return UNKNOWN
+
+
+def _arithmetic(node: ast.BinOp, scope: Scope) -> Any:
+    left, right = evaluate(node.left, scope), evaluate(node.right, scope)
     if not all(isinstance(side, (int, float)) for side in (left, right)):
         return UNKNOWN
     if isinstance(node.op, ast.Mult):
@@ -238,19 +270,19 @@ def _arithmetic(node: ast.BinOp, script: Path) -> Any:
     return UNKNOWN
 
 
-def _factory(node: ast.Call, script: Path) -> Any:
+def _factory(node: ast.Call, scope: Scope) -> Any:
     """Return what ``int(1e6)``, ``float("inf")`` or ``field(default=…)`` gives."""
     function = ast.unparse(node.func)
     if function in ("int", "float") and len(node.args) == 1 and not node.keywords:
-        inner = evaluate(node.args[0], script)
+        inner = evaluate(node.args[0], scope)
         try:
             return {"int": int, "float": float}[function](inner)
         except (TypeError, ValueError, OverflowError):
             return UNKNOWN
     words = {key.arg: key.value for key in node.keywords}
     if "default" in words:
-        return evaluate(words["default"], script)
+        return evaluate(words["default"], scope)
     made = words.get("default_factory")
     if isinstance(made, ast.Lambda):
-        return evaluate(made.body, script)
+        return evaluate(made.body, scope)
     return [] if made is not None and ast.unparse(made) == "list" else UNKNOWN

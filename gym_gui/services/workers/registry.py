@@ -14,6 +14,7 @@ ENTRY_POINT_GROUP = "gym_gui.workers"
 BUILT_IN = {
     "script": "gym_gui.services.workers.script:ScriptWorker",
     "cleanrl": "gym_gui.services.workers.cleanrl:CleanRlWorker",
+    "sb3": "gym_gui.services.workers.sb3:Sb3Worker",
     "demo": "gym_gui.services.workers.demo:DemoWorker",
 }
 
