@@ -14,7 +14,7 @@ for word in "$@"; do
   esac
 done
 
-set_up "" run
+set_up ""
 if [ -z "$headless$help" ]; then
   if [ "$(uname)" != Darwin ] && [ -z "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
     say "There is no display here (DISPLAY and WAYLAND_DISPLAY are not set): running headless."

@@ -68,21 +68,27 @@ make_venv() {  # $1: python. A virtual environment with pip in .venv
   fi
 }
 
-fingerprint() {  # $1: extras
-  cat pyproject.toml constraints.txt constraints-torch.txt scripts/setup.sh | cksum | tr ' \n' '--'
-  printf '%s' "$1-$(pwd -P | cksum | tr ' ' '-')"
+fingerprint() {  # changes when what is to be installed, or where, does
+  cat pyproject.toml constraints.txt constraints-torch.txt scripts/setup.sh | cksum | tr ' ' '-'
+  pwd -P | cksum | tr ' ' '-'
 }
 
-install_python_packages() {  # $1: extras, "" or "[dev,…]"; $2: name of the stamp
-  local stamp=".venv/.gym-gui-$2" want
-  want=$(fingerprint "$1")
-  [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && return
+install_python_packages() {  # $1: extras, "" or "[dev,...]"
+  local stamp=.venv/.gym-gui-installed want
+  want=$(fingerprint)
+  # A line of the stamp for each set of extras; any set includes what running needs.
+  if [ -f "$stamp" ] && [ "$(head -n 2 "$stamp")" = "$want" ]; then
+    [ -z "$1" ] && return
+    grep -qxF -- "$1" "$stamp" && return
+  else
+    rm -f "$stamp"
+  fi
   say "Installing gym-gui's Python packages (once; some minutes on a slow line)"
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location \
     -c constraints.txt -c constraints-torch.txt -e ".$1" >&2 ||
     die "The Python packages could not be installed; pip said why above." \
       "Check the connection and the free space, then run this again."
-  printf '%s' "$want" >"$stamp"
+  printf '%s\n%s\n' "$want" "$1" >"$stamp"
 }
 
 need_libraries() {  # the shared libraries that Qt needs for a window
@@ -95,9 +101,9 @@ need_libraries() {  # the shared libraries that Qt needs for a window
     die "Qt needs system libraries that are missing here." "Type: $(install_line $missing)"
 }
 
-set_up() {  # $1: extras, $2: stamp
+set_up() {  # $1: extras
   local python
   python=$(find_python)
   make_venv "$python"
-  install_python_packages "$1" "$2"
+  install_python_packages "$1"
 }
