@@ -12,7 +12,7 @@ from gym_gui.core.records import Frames, Observations, Recording
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("script")
+@click.argument("script", default="")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--worker", help="Kind of worker. [default: told from the script]")
 @click.option("--python", help="Interpreter or environment to run it in. [default: this one]")
@@ -75,6 +75,7 @@ def run(
     \b
       gym-gui run -- ppo.py --env-id CartPole-v1
       gym-gui run --python ~/envs/rl --headless -- train.py --seed 3
+      gym-gui run --worker sb3 -- --algorithm DQN --env-id CartPole-v1
     """
     from gym_gui.services.workers.registry import detect_worker, get_worker
     from gym_gui.services.workers.script import script_path
@@ -82,7 +83,7 @@ def run(
 
     kind = worker or detect_worker(str(script_path(script)))
     chosen = get_worker(kind)
-    values = chosen.values([script, *arguments])
+    values = chosen.values([script, *arguments] if script else [])
     if seed is not None:
         values["seed"] = seed
     frames = Frames.EVERY_STEP if record_frames else Frames.OFF

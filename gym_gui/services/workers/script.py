@@ -19,6 +19,10 @@ ARGS_FIELD = Field(
 
 def script_path(text: str) -> Path:
     """Return the script's absolute path. Raises ScriptNotFoundError."""
+    if not text:
+        raise ScriptNotFoundError(
+            "No script was given.", next_step="Try `gym-gui run -- path/to/script.py`."
+        )
     path = Path(text).expanduser().absolute()
     if not path.is_file():
         raise ScriptNotFoundError(

@@ -73,10 +73,26 @@ def command_line(spec: RunSpec) -> str:
     """Return the ``gym-gui run`` line that starts the same run again, quoted for a shell."""
     worker = get_worker(spec.worker)
     words = ["gym-gui", "run", "--worker", spec.worker]
-    if spec.command and spec.command[0] != sys.executable:
+    default, kept = RunSpec("", "", [], ""), Recording()
+    if spec.command and sys.executable not in spec.command[:1] and _is_python(spec.command[0]):
         words += ["--python", spec.command[0]]
-    for tag in spec.tags:
-        words += ["--tag", tag]
     if spec.name and spec.name != worker.default_name(spec.config):
         words += ["--name", spec.name]
-    return shlex.join(words + worker.arguments(spec.config))
+    for tag in spec.tags:
+        words += ["--tag", tag]
+    for option, value in (("--group", spec.group), ("--notes", spec.notes)):
+        words += [option, value] if value else []
+    if spec.render_budget != default.render_budget:
+        words += ["--render-budget", str(spec.render_budget)]
+    if spec.max_steps_per_s:
+        words += ["--max-steps-per-s", f"{spec.max_steps_per_s:g}"]
+    if spec.recording.observations != kept.observations:
+        words += ["--observations", spec.recording.observations]
+    if spec.recording.frames != kept.frames:
+        words.append("--record-frames")
+    own = worker.arguments(spec.config)
+    return shlex.join(words + (["--", *own] if own else []))
+
+
+def _is_python(path: str) -> bool:
+    return Path(path).name.startswith("python")

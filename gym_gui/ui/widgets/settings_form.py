@@ -1,0 +1,199 @@
+"""A form made from a worker's fields: one editor per field, checked as one types."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from gym_gui.core.errors import UsageError
+from gym_gui.services.workers import Field, Kind
+
+
+class FieldEditor(QtWidgets.QWidget):
+    """Edits one field. ``changed`` follows every edit; ``value()`` raises UsageError."""
+
+    changed = QtCore.Signal()
+
+    def __init__(self, field: Field, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.field = field
+        self._layout = QtWidgets.QHBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self.input = self._make()
+        self.input.setToolTip(field.help)
+        self.input.setAccessibleName(field.label)
+        self._layout.addWidget(self.input, 1)
+        if field.kind is Kind.PATH:
+            self._add_browse()
+        self.set_value(field.default)
+
+    def _make(self) -> QtWidgets.QWidget:
+        kind = self.field.kind
+        if kind is Kind.BOOL:
+            box = QtWidgets.QCheckBox()
+            box.toggled.connect(self.changed)
+            return box
+        if kind in (Kind.CHOICE, Kind.ENV):
+            combo = QtWidgets.QComboBox()
+            combo.setEditable(kind is Kind.ENV)
+            combo.addItems([str(choice) for choice in self.field.choices])
+            combo.setMinimumContentsLength(12)
+            combo.currentTextChanged.connect(self.changed)
+            return combo
+        line = QtWidgets.QLineEdit()
+        line.setPlaceholderText("" if self.field.default is not None else "the script's own")
+        line.textChanged.connect(self.changed)
+        return line
+
+    def _add_browse(self) -> None:
+        button = QtWidgets.QPushButton("Browse…")
+        button.clicked.connect(self._browse)
+        self._layout.addWidget(button)
+
+    def _browse(self) -> None:
+        path, _ = QtWidgets.QFileDialog.getOpenFileName(self, f"Choose the {self.field.name}")
+        if path:
+            self.set_value(path)
+
+    def set_environments(self, ids: Sequence[str]) -> None:
+        """Offer ``ids`` in the searchable list, keeping what is chosen."""
+        combo = self.input
+        if not isinstance(combo, QtWidgets.QComboBox) or self.field.kind is not Kind.ENV:
+            return
+        text = combo.currentText()
+        with QtCore.QSignalBlocker(combo):
+            combo.clear()
+            combo.addItems(list(ids))
+            combo.setCurrentText(text)
+        completer = combo.completer()
+        completer.setFilterMode(QtCore.Qt.MatchFlag.MatchContains)
+        completer.setCompletionMode(QtWidgets.QCompleter.CompletionMode.PopupCompletion)
+
+    def set_value(self, value: Any) -> None:
+        if isinstance(self.input, QtWidgets.QCheckBox):
+            self.input.setChecked(bool(value))
+        elif isinstance(self.input, QtWidgets.QComboBox):
+            self.input.setCurrentText("" if value is None else str(value))
+        elif isinstance(self.input, QtWidgets.QLineEdit):
+            self.input.setText(_as_text(value))
+
+    def raw(self) -> Any:
+        """Return what is entered, unchecked."""
+        if isinstance(self.input, QtWidgets.QCheckBox):
+            return self.input.isChecked()
+        if isinstance(self.input, QtWidgets.QComboBox):
+            return self.input.currentText()
+        assert isinstance(self.input, QtWidgets.QLineEdit)
+        return self.input.text()
+
+    def value(self) -> Any:
+        """Return what is entered, typed; the default where nothing is. Raises UsageError."""
+        raw = self.raw()
+        if raw == "" and not self.field.required:
+            return self.field.default
+        if self.field.kind is Kind.LIST:
+            try:
+                return shlex.split(raw)
+            except ValueError as error:
+                raise UsageError(
+                    f"{self.field.label}: {error}.", next_step="Close the quotation marks."
+                ) from error
+        return self.field.parse(raw)
+
+    def show_problem(self, message: str) -> None:
+        """Mark the editor as wrong with ``message``, or as right with an empty one."""
+        self.input.setStyleSheet("border: 1px solid #d33;" if message else "")
+        self.input.setToolTip(message or self.field.help)
+
+
+class SettingsForm(QtWidgets.QScrollArea):
+    """All fields of a worker in rows with their help, filtered by a word."""
+
+    changed = QtCore.Signal()
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._rows: dict[str, tuple[QtWidgets.QLabel, FieldEditor, QtWidgets.QLabel]] = {}
+        self._environments: Sequence[str] = ()
+
+    def set_fields(self, fields: Sequence[Field], values: dict[str, Any]) -> None:
+        """Show ``fields`` instead of the present ones, filled with ``values``."""
+        self._rows = {}
+        page = QtWidgets.QWidget()
+        grid = QtWidgets.QGridLayout(page)
+        grid.setColumnStretch(2, 1)
+        for row, field in enumerate(fields):
+            label = QtWidgets.QLabel(field.label)
+            editor = FieldEditor(field)
+            editor.setMinimumWidth(230)
+            note = QtWidgets.QLabel(field.help)
+            note.setWordWrap(True)
+            note.setForegroundRole(QtGui.QPalette.ColorRole.PlaceholderText)
+            if field.name in values:
+                editor.set_value(values[field.name])
+            editor.set_environments(self._environments)
+            editor.changed.connect(self.changed)
+            label.setBuddy(editor.input)
+            for column, widget in enumerate((label, editor, note)):
+                grid.addWidget(widget, row, column)
+            self._rows[field.name] = (label, editor, note)
+        grid.setRowStretch(len(fields), 1)
+        self.setWidget(page)
+        page.setAutoFillBackground(False)  # the tab's own colour shows through
+        self.viewport().setAutoFillBackground(False)
+
+    def set_environments(self, ids: Sequence[str]) -> None:
+        self._environments = ids
+        for _, editor, _ in self._rows.values():
+            editor.set_environments(ids)
+
+    def filter(self, word: str) -> None:
+        """Show only the rows whose name or help contains ``word``."""
+        wanted = word.strip().lower()
+        for label, editor, note in self._rows.values():
+            text = f"{editor.field.name} {editor.field.label} {editor.field.help}".lower()
+            for widget in (label, editor, note):
+                widget.setVisible(wanted in text)
+
+    def names(self) -> list[str]:
+        return list(self._rows)
+
+    def raw_values(self) -> dict[str, Any]:
+        """Return what is entered and differs from the defaults, unchecked."""
+        entered = {name: editor.raw() for name, (_, editor, _) in self._rows.items()}
+        return {
+            name: raw
+            for name, raw in entered.items()
+            if raw != "" and raw != _shown(self._rows[name][1].field)
+        }
+
+    def values(self) -> dict[str, Any]:
+        """Return typed values, marking each editor. Raises the first UsageError."""
+        values: dict[str, Any] = {}
+        first: UsageError | None = None
+        for name, (_, editor, _) in self._rows.items():
+            try:
+                values[name] = editor.value()
+                editor.show_problem("")
+            except UsageError as error:
+                editor.show_problem(str(error))
+                first = first or error
+        if first is not None:
+            raise first
+        return values
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return ""
+    return shlex.join(value) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _shown(field: Field) -> Any:
+    return bool(field.default) if field.kind is Kind.BOOL else _as_text(field.default)

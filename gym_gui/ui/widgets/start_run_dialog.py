@@ -1,0 +1,403 @@
+"""The dialog that starts a run: made from the worker's form, and showing the line that does it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from gym_gui.controllers.background import Background
+from gym_gui.core.errors import UsageError
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import RunSpec
+from gym_gui.services.workers import (
+    Worker,
+    build_spec,
+    command_line,
+    detect_worker,
+    get_worker,
+    resolve_python,
+    workers,
+)
+from gym_gui.services.workers.environments import Interpreter, Preview, interpreter_info, preview
+from gym_gui.services.workers.presets import Presets
+from gym_gui.services.workers.sweep import expand, label
+from gym_gui.ui.widgets.run_options import RunOptions
+from gym_gui.ui.widgets.settings_form import SettingsForm
+from gym_gui.ui.widgets.sweep_editor import SweepEditor
+
+
+class StartRunDialog(QtWidgets.QDialog):
+    """Asks for a worker and its settings; ``run_requested(RunSpec)`` once per run to start.
+
+    data_dir: where presets and the last values are kept. spec: fill the form from this run
+    ("run again with…").
+    """
+
+    run_requested = QtCore.Signal(object)
+
+    def __init__(
+        self,
+        parent: QtWidgets.QWidget | None = None,
+        data_dir: DataDir | None = None,
+        *,
+        spec: RunSpec | None = None,
+        script: str = "",
+    ) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Start a run")
+        self.resize(1000, 640)
+        self._data_dir = data_dir or DataDir()
+        self._presets = Presets(self._data_dir)
+        self._background = Background(self)
+        self._shown_preview: tuple[str, str] = ("", "")
+        self._field_names: list[str] = []
+        self._build()
+        self._later = QtCore.QTimer(self, singleShot=True, interval=250)
+        self._later.timeout.connect(self._refresh)
+        self._probed = ""
+        if spec is not None:
+            self.set_state(state_of(spec))
+        elif script:
+            self.set_state({"worker": detect_worker(script), "values": {"script": script}})
+        else:
+            self._background.run(self._presets.last, done=self._use_last, failed=self._show_problem)
+            self._show_form({})
+
+    # -- building ---------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        outer = QtWidgets.QVBoxLayout(self)
+        outer.addLayout(self._build_head())
+        self._tabs = QtWidgets.QTabWidget()
+        self._tabs.addTab(self._build_settings(), "Settings")
+        self._options = RunOptions()
+        self._options.changed.connect(self._edited)
+        self._tabs.addTab(self._options, "Recording and name")
+        self._sweep = SweepEditor()
+        self._sweep.changed.connect(self._edited)
+        self._tabs.addTab(self._sweep, "Sweep")
+        outer.addWidget(self._tabs, 1)
+        outer.addLayout(self._build_line())
+        self._problem = QtWidgets.QLabel()
+        self._problem.setWordWrap(True)
+        self._problem.setAccessibleName("Problem")
+        outer.addWidget(self._problem)
+        outer.addLayout(self._build_buttons())
+
+    def _build_head(self) -> QtWidgets.QLayout:
+        row = QtWidgets.QHBoxLayout()
+        self._worker = QtWidgets.QComboBox()
+        self._worker.setAccessibleName("Worker")
+        for worker in workers():
+            self._worker.addItem(worker.title, worker.name)
+            self._worker.setItemData(
+                self._worker.count() - 1, worker.summary, QtCore.Qt.ItemDataRole.ToolTipRole
+            )
+        self._worker.currentIndexChanged.connect(self._worker_chosen)
+        self._python = QtWidgets.QLineEdit()
+        self._python.setPlaceholderText("this program's own, or a python, a venv, a conda name")
+        self._python.setAccessibleName("Interpreter")
+        self._python.textChanged.connect(self._edited)
+        self._preset = QtWidgets.QComboBox()
+        self._preset.setAccessibleName("Preset")
+        self._preset.activated.connect(self._use_preset)
+        self._fill_presets()
+        for text, widget, stretch in (
+            ("&Worker", self._worker, 1),
+            ("&Interpreter", self._python, 2),
+            ("&Preset", self._preset, 1),
+        ):
+            caption = QtWidgets.QLabel(text)
+            caption.setBuddy(widget)
+            row.addWidget(caption)
+            row.addWidget(widget, stretch)
+        return row
+
+    def _build_settings(self) -> QtWidgets.QWidget:
+        page = QtWidgets.QWidget()
+        row = QtWidgets.QHBoxLayout(page)
+        left = QtWidgets.QVBoxLayout()
+        self._search = QtWidgets.QLineEdit()
+        self._search.setPlaceholderText("Find a setting")
+        self._search.setClearButtonEnabled(True)
+        self._form = SettingsForm()
+        self._form.changed.connect(self._edited)
+        self._search.textChanged.connect(self._form.filter)
+        left.addWidget(self._search)
+        left.addWidget(self._form, 1)
+        row.addLayout(left, 1)
+        self._picture = QtWidgets.QLabel()
+        self._picture.setFixedWidth(220)
+        self._picture.setAlignment(
+            QtCore.Qt.AlignmentFlag.AlignTop | QtCore.Qt.AlignmentFlag.AlignHCenter
+        )
+        self._picture.setWordWrap(True)
+        self._picture.setAccessibleName("Preview of the environment")
+        row.addWidget(self._picture)
+        return page
+
+    def _build_line(self) -> QtWidgets.QLayout:
+        row = QtWidgets.QHBoxLayout()
+        self._line = QtWidgets.QLineEdit()
+        self._line.setReadOnly(True)
+        self._line.setAccessibleName("Equivalent command line")
+        self._line.setFont(QtGui.QFontDatabase.systemFont(QtGui.QFontDatabase.SystemFont.FixedFont))
+        copy = QtWidgets.QPushButton("Copy")
+        copy.clicked.connect(lambda: QtWidgets.QApplication.clipboard().setText(self._line.text()))
+        row.addWidget(self._line, 1)
+        row.addWidget(copy)
+        return row
+
+    def _build_buttons(self) -> QtWidgets.QLayout:
+        row = QtWidgets.QHBoxLayout()
+        save = QtWidgets.QPushButton("Save as preset…")
+        save.clicked.connect(self._save_preset)
+        delete = QtWidgets.QPushButton("Delete preset")
+        delete.clicked.connect(self._delete_preset)
+        self._start = QtWidgets.QPushButton("Start")
+        self._start.setDefault(True)
+        self._start.clicked.connect(self.accept)
+        cancel = QtWidgets.QPushButton("Cancel")
+        cancel.clicked.connect(self.reject)
+        row.addWidget(save)
+        row.addWidget(delete)
+        row.addStretch(1)
+        row.addWidget(cancel)
+        row.addWidget(self._start)
+        return row
+
+    # -- state ------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return what the dialog holds, as plain data for presets."""
+        return {
+            "worker": self._worker.currentData(),
+            "python": self._python.text(),
+            "values": self._form.raw_values(),
+            "options": self._options.state(),
+            "sweep": self._sweep.state(),
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Fill the dialog from ``state()``'s form; what is missing gets its default."""
+        index = self._worker.findData(state.get("worker"))
+        with QtCore.QSignalBlocker(self._worker):
+            self._worker.setCurrentIndex(max(0, index))
+        self._python.setText(state.get("python", ""))
+        self._options.set_state(state.get("options", {}))
+        self._show_form(state.get("values", {}))
+        self._sweep.set_state(state.get("sweep", {}))
+
+    def specs(self) -> list[RunSpec]:
+        """Return the runs to start: one, or those of the sweep. Raises UsageError."""
+        worker = self._chosen()
+        values = self._form.values()
+        options = self._options.values()
+        grid = self._sweep.grid()
+        if not grid:
+            return [self._spec(worker, values, options)]
+        group = options.pop("group") or self._sweep.group()
+        base = options.pop("name")
+        return [
+            self._spec(
+                worker,
+                one,
+                {
+                    **options,
+                    "group": group,
+                    "name": f"{base or worker.default_name(worker.complete(one))} "
+                    + label(one, list(grid)),
+                },
+            )
+            for one in expand(worker, values, grid)
+        ]
+
+    def accept(self) -> None:
+        try:
+            specs = self.specs()
+        except UsageError as error:
+            self._show_problem(error)
+            return
+        state = self.state()
+        self._background.run(
+            lambda: self._presets.remember(state), done=_ignore, failed=self._show_problem
+        )
+        for spec in specs:
+            self.run_requested.emit(spec)
+        super().accept()
+
+    def done(self, result: int) -> None:
+        self._later.stop()
+        self._background.close()
+        super().done(result)
+
+    # -- reactions --------------------------------------------------------------------------
+
+    def _chosen(self) -> Worker:
+        return get_worker(self._worker.currentData())
+
+    def _spec(self, worker: Worker, values: dict[str, Any], options: dict[str, Any]) -> RunSpec:
+        return build_spec(
+            worker,
+            values,
+            data_dir=self._data_dir,
+            python=self._python.text() or None,
+            **options,
+        )
+
+    def _use_last(self, state: dict[str, Any]) -> None:
+        if state:
+            self.set_state(state)
+
+    def _worker_chosen(self) -> None:
+        script = self._form.raw_values().get("script")
+        keeps = script and self._chosen().takes_script
+        self._show_form({"script": script} if keeps else {})
+
+    def _show_form(self, values: dict[str, Any]) -> None:
+        try:
+            fields = self._chosen().form(values)
+        except UsageError as error:
+            self._show_problem(error)
+            fields = self._chosen().form({})
+        self._form.set_fields(fields, values)
+        self._field_names = [field.name for field in fields]
+        self._form.filter(self._search.text())
+        self._sweep.set_settings([name for name in self._field_names if name not in ("args",)])
+        self._edited()
+
+    def _edited(self) -> None:
+        self._later.start()
+
+    def _refresh(self) -> None:
+        """After a short pause in typing: re-read the form if the script changed, show the line."""
+        self._follow_script()
+        self._probe()
+        try:
+            specs = self.specs()
+        except UsageError as error:
+            self._line.clear()
+            self._show_problem(error)
+            self._start.setEnabled(False)
+            return
+        self._problem.clear()
+        self._start.setEnabled(True)
+        self._start.setText("Start" if len(specs) == 1 else f"Start {len(specs)} runs")
+        self._line.setText(command_line(specs[0]))
+        self._line.setCursorPosition(0)
+        self._show_preview(specs[0])
+
+    def _follow_script(self) -> None:
+        values = self._form.raw_values()
+        if not self._chosen().takes_script or not values.get("script"):
+            return
+        try:
+            fields = self._chosen().form(values)
+        except UsageError:
+            return
+        if [field.name for field in fields] != self._field_names:
+            self._show_form(values)
+
+    def _probe(self) -> None:
+        try:
+            python = resolve_python(self._python.text() or None)
+        except UsageError:
+            return
+        if python != self._probed:
+            self._probed = python
+            self._background.run(
+                lambda: interpreter_info(python), done=self._offer, failed=self._cannot_list
+            )
+
+    def _offer(self, info: Interpreter) -> None:
+        self._form.set_environments(info.environments)
+        self._python.setToolTip(f"Python {info.python}, gymnasium {info.gymnasium}")
+
+    def _cannot_list(self, error: Exception) -> None:
+        self._form.set_environments(())
+        self._python.setToolTip(str(error))
+
+    def _show_preview(self, spec: RunSpec) -> None:
+        wanted = (self._probed, spec.env_id)
+        if not spec.env_id or wanted == self._shown_preview:
+            return
+        self._shown_preview = wanted
+        self._picture.setText("Drawing a preview…")
+        self._background.run(
+            lambda: preview(*wanted), done=self._draw_preview, failed=self._no_preview
+        )
+
+    def _draw_preview(self, picture: Preview) -> None:
+        image = QtGui.QImage(
+            picture.pixels,
+            picture.width,
+            picture.height,
+            picture.width * 3,
+            QtGui.QImage.Format.Format_RGB888,
+        ).copy()
+        smooth = QtCore.Qt.TransformationMode.SmoothTransformation
+        self._picture.setPixmap(QtGui.QPixmap.fromImage(image).scaledToWidth(220, smooth))
+
+    def _no_preview(self, error: Exception) -> None:
+        self._picture.setText("No preview: this environment draws no picture here.")
+        self._picture.setToolTip(str(error))
+
+    def _show_problem(self, error: Exception) -> None:
+        self._problem.setText(str(error))
+
+    # -- presets ----------------------------------------------------------------------------
+
+    def _fill_presets(self) -> None:
+        self._preset.clear()
+        self._preset.addItem("—")
+        self._background.run(self._presets.names, done=self._preset.addItems, failed=_ignore)
+
+    def _use_preset(self, index: int) -> None:
+        if index > 0:
+            name = self._preset.itemText(index)
+            self._background.run(
+                lambda: self._presets.get(name), done=self.set_state, failed=self._show_problem
+            )
+
+    def _save_preset(self) -> None:
+        name, chosen = QtWidgets.QInputDialog.getText(self, "Save as preset", "Name")
+        if chosen and name.strip():
+            state = self.state()
+            self._background.run(
+                lambda: self._presets.put(name.strip(), state),
+                done=lambda _: self._fill_presets(),
+                failed=self._show_problem,
+            )
+
+    def _delete_preset(self) -> None:
+        name = self._preset.currentText()
+        if self._preset.currentIndex() > 0:
+            self._background.run(
+                lambda: self._presets.delete(name),
+                done=lambda _: self._fill_presets(),
+                failed=self._show_problem,
+            )
+
+
+def state_of(spec: RunSpec) -> dict[str, Any]:
+    """Return the dialog's state that would start ``spec`` again."""
+    return {
+        "worker": spec.worker,
+        "python": spec.command[0] if spec.command else "",
+        "values": dict(spec.config),
+        "options": {
+            "name": spec.name,
+            "tags": ", ".join(spec.tags),
+            "notes": spec.notes,
+            "group": spec.group,
+            "render_budget": spec.render_budget,
+            "max_steps_per_s": spec.max_steps_per_s,
+            **asdict(spec.recording),
+        },
+    }
+
+
+def _ignore(_: object) -> None:
+    """For answers that change nothing on screen."""
