@@ -7,6 +7,7 @@ import importlib.util
 import shutil
 import sqlite3
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,7 +88,9 @@ def _modules() -> Finding:
 
 def _imports(name: str) -> bool:
     try:
-        importlib.import_module(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a package says of itself is not asked here
+            importlib.import_module(name)
     except Exception:  # noqa: BLE001 - a broken package may raise anything while it is imported
         return False
     return True
