@@ -11,6 +11,7 @@ from PySide6 import QtCore
 
 from gym_gui.controllers.background import Background
 from gym_gui.core.paths import DataDir
+from gym_gui.services.workers.presets import Presets
 from gym_gui.ui.widgets.start_run_dialog import StartRunDialog
 
 SCRIPT = '''
@@ -101,6 +102,7 @@ def test_a_sweep_requests_one_run_for_each_combination(qtbot, dialog) -> None:
 def test_the_last_values_come_back_in_the_next_dialog(qtbot, dialog, data_dir: DataDir) -> None:
     dialog._form._rows["learning_rate"][1].set_value("0.05")
     dialog.accept()
+    qtbot.waitUntil(lambda: bool(Presets(data_dir).last()))
     again = StartRunDialog(None, data_dir)
     qtbot.addWidget(again)
     qtbot.waitUntil(lambda: "0.05" in again._line.text())
