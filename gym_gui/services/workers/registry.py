@@ -15,6 +15,8 @@ BUILT_IN = {
     "script": "gym_gui.services.workers.script:ScriptWorker",
     "cleanrl": "gym_gui.services.workers.cleanrl:CleanRlWorker",
     "sb3": "gym_gui.services.workers.sb3:Sb3Worker",
+    "spade_bdi": "gym_gui.services.workers.spade_bdi:SpadeBdiWorker",
+    "pettingzoo": "gym_gui.services.workers.pettingzoo:PettingZooWorker",
     "demo": "gym_gui.services.workers.demo:DemoWorker",
 }
 
