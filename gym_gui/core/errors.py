@@ -10,6 +10,8 @@
     ├── StorageError                a database or data folder cannot be used
     │   ├── DataDirError
     │   ├── StoreVersionError       written by a newer gym-gui
+    │   ├── StoreBusyError          locked by another process for now
+    │   ├── StoreSpaceError         the disk is full, or refuses to write
     │   └── StoreCorruptError
     ├── ProtocolError               a record or message breaks the protocol
     ├── FrameShapeError             a frame's shape or dtype does not fit the ring
@@ -77,6 +79,14 @@ class DataDirError(StorageError):
 
 class StoreVersionError(StorageError):
     """The file was written by a newer gym-gui; it is left as it is."""
+
+
+class StoreBusyError(StorageError):
+    """Another process holds the file's lock; the same call may work later."""
+
+
+class StoreSpaceError(StorageError):
+    """The disk is full or refuses to write; nothing of the transaction was kept."""
 
 
 class StoreCorruptError(StorageError):

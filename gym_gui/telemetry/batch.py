@@ -16,6 +16,8 @@ from typing import Any
 from gym_gui.core.errors import ProtocolError
 from gym_gui.core.records import EpisodeRecord, ResetRecord
 
+INDEX_LIMIT = 1 << 40
+
 
 @dataclass(slots=True)
 class StepColumns:
@@ -53,6 +55,7 @@ class StepColumns:
         for name in ("agent", "proposed_action"):
             if len(getattr(self, name)) not in (0, length):
                 raise ProtocolError(f"The step column {name!r} has neither 0 nor {length} entries.")
+        _check_range("index", self.index)
 
 
 @dataclass(slots=True)
@@ -152,3 +155,11 @@ class RecordBatch:
                 f"A batch of {self.channel} counts from {self.first_seq} to {self.last_seq}."
             )
         self.steps.check()
+        _check_range("index", [frame.index for frame in self.frames])
+        _check_range("episode", [record.episode for record in (*self.resets, *self.episodes)])
+
+
+def _check_range(name: str, values: Sequence[int]) -> None:
+    """Raise ProtocolError unless all are from 0 to below ``INDEX_LIMIT``: keys are made of them."""
+    if len(values) and not (min(values) >= 0 and max(values) < INDEX_LIMIT):
+        raise ProtocolError(f"A batch has an {name} outside 0 to 2^40.")
