@@ -158,6 +158,7 @@ class StartRunDialog(QtWidgets.QDialog):
         delete.clicked.connect(self._delete_preset)
         self._start = QtWidgets.QPushButton("Start")
         self._start.setDefault(True)
+        self._start.setMinimumWidth(96)
         self._start.clicked.connect(self.accept)
         cancel = QtWidgets.QPushButton("Cancel")
         cancel.clicked.connect(self.reject)

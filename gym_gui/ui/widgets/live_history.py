@@ -1,0 +1,88 @@
+"""What a run's file already holds when its live tab opens. Read off the GUI thread."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from gym_gui.core.paths import RunDir
+from gym_gui.core.records import (
+    STEP_TERMINATED,
+    STEP_TRUNCATED,
+    EpisodeRecord,
+    StepRecord,
+)
+
+METRIC_POINTS = 20_000  # of each metric
+LOG_LINES = 5_000
+
+
+@dataclass
+class History:
+    """Newest rows, oldest first. episode_ends: steps of the run at the end of each episode."""
+
+    total_steps: int = 0
+    steps: list[tuple[Any, ...]] = field(default_factory=list)
+    episodes: list[EpisodeRecord] = field(default_factory=list)
+    episode_ends: list[float] = field(default_factory=list)
+    metrics: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    logs: list[tuple[str, str]] = field(default_factory=list)
+    frame: Any = None
+
+
+def read_history(run_dir: RunDir, *, steps: int, episodes: int) -> History:
+    """Return the newest ``steps`` and ``episodes`` of a run. Raises StorageError: no file yet."""
+    from gym_gui.telemetry.reader import RunReader
+
+    with RunReader(run_dir.store) as reader:
+        totals = reader.totals()
+        found = History(total_steps=int(totals.get("steps", 0)))
+        found.episodes = reader.episodes(newest_first=True, limit=episodes)[::-1]
+        found.episode_ends = _ends(found.episodes, found.total_steps)
+        for info in reader.streams():
+            bounds = reader.step_bounds(info.stream)
+            if bounds is not None:
+                first = max(bounds[0], bounds[1] - steps + 1)
+                found.steps += [
+                    (row.time_ns, _row(row)) for row in reader.steps(info.stream, first, steps)
+                ]
+                found.frame = _newest_frame(reader, info.stream, found.frame)
+        found.steps.sort(key=lambda pair: pair[0])
+        found.steps = [row for _, row in found.steps[-steps:]]
+        for name in reader.metric_names():
+            values = reader.metrics(name)[-METRIC_POINTS:]
+            found.metrics[name] = [(point.global_step, point.value) for point in values]
+        logs = reader.logs(limit=LOG_LINES, newest_first=True)
+        found.logs = [(entry.level, entry.message) for entry in reversed(logs)]
+    return found
+
+
+def _ends(episodes: list[EpisodeRecord], total: int) -> list[float]:
+    """Return the steps taken by the end of each episode, the last one at ``total`` at most."""
+    sums = list(itertools.accumulate(episode.length for episode in episodes))
+    before = max(0, total - sums[-1]) if sums else 0
+    return [float(before + value) for value in sums]
+
+
+def _newest_frame(reader: Any, stream: int, known: Any) -> Any:
+    indices = reader.frame_indices(stream)
+    return reader.frame(stream, indices[-1]) if indices else known
+
+
+def _row(step: StepRecord) -> tuple[Any, ...]:
+    flags = step.flags | STEP_TERMINATED * step.terminated | STEP_TRUNCATED * step.truncated
+    observation = step.observation
+    if observation is not None and not isinstance(observation, str):
+        observation = json.dumps(observation, separators=(",", ":"))
+    return (
+        step.stream,
+        step.episode,
+        step.step,
+        step.action,
+        step.reward,
+        flags,
+        step.agent,
+        observation or "",
+    )

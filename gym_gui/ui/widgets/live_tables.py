@@ -1,0 +1,127 @@
+"""Tables of what came last: bounded, newest first, and formatted only where they are seen."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from PySide6 import QtCore, QtWidgets
+
+_Index: TypeAlias = QtCore.QModelIndex | QtCore.QPersistentModelIndex
+
+
+class RecentRows(QtCore.QAbstractTableModel):
+    """The newest ``capacity`` rows. ``texts`` turns one row into the texts of its columns."""
+
+    def __init__(
+        self,
+        titles: Sequence[str],
+        texts: Callable[[Any], Sequence[str]],
+        *,
+        capacity: int,
+        parent: QtCore.QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._titles = titles
+        self._texts = texts
+        self._rows: deque[Any] = deque(maxlen=capacity)
+        self._shown: list[Any] = []
+
+    def add(self, rows: Iterable[Any]) -> None:
+        """Take rows, oldest first. They show at the next ``refresh``."""
+        self._rows.extend(rows)
+
+    def refresh(self) -> None:
+        """Show what came since. One reset, however many rows."""
+        self.beginResetModel()
+        self._shown = list(reversed(self._rows))
+        self.endResetModel()
+
+    def row(self, number: int) -> Any:
+        """Return the row that is shown at ``number``."""
+        return self._shown[number]
+
+    def rowCount(self, parent: _Index = QtCore.QModelIndex()) -> int:  # noqa: B008 - Qt's own form
+        return 0 if parent.isValid() else len(self._shown)
+
+    def columnCount(self, parent: _Index = QtCore.QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self._titles)
+
+    def data(self, index: _Index, role: int = QtCore.Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        if role == QtCore.Qt.ItemDataRole.DisplayRole:
+            return self._texts(self._shown[index.row()])[index.column()]
+        if role == QtCore.Qt.ItemDataRole.TextAlignmentRole and index.column() < 5:
+            return int(QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter)
+        return None
+
+    def headerData(
+        self,
+        section: int,
+        orientation: QtCore.Qt.Orientation,
+        role: int = QtCore.Qt.ItemDataRole.DisplayRole,
+    ) -> Any:
+        if role != QtCore.Qt.ItemDataRole.DisplayRole:
+            return None
+        if orientation == QtCore.Qt.Orientation.Horizontal:
+            return self._titles[section]
+        return None
+
+
+def table_view(model: RecentRows, name: str) -> QtWidgets.QTableView:
+    """Return a compact view of ``model``; rows have one height, so that none is measured."""
+    view = QtWidgets.QTableView()
+    view.setModel(model)
+    view.setAccessibleName(name)
+    view.setSelectionBehavior(QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows)
+    view.setWordWrap(False)
+    view.setShowGrid(False)
+    view.setAlternatingRowColors(True)
+    view.verticalHeader().hide()
+    view.verticalHeader().setDefaultSectionSize(22)
+    view.horizontalHeader().setStretchLastSection(True)
+    view.horizontalHeader().setDefaultSectionSize(74)
+    view.setColumnWidth(5, 104)
+    return view
+
+
+STEP_TITLES = ("Stream", "Episode", "Step", "Action", "Reward", "Flags", "Agent", "Observation")
+EPISODE_TITLES = ("Stream", "Episode", "Steps", "Return", "Seconds", "End", "Agent")
+
+
+def flag_text(flags: int) -> str:
+    """Return the words for a step's flag bits."""
+    words = ("terminated", "truncated", "reset", "human", "intervention")
+    return " ".join(word for bit, word in enumerate(words) if flags & (1 << bit))
+
+
+def step_texts(row: Sequence[Any]) -> Sequence[str]:
+    """Return a step's cells; ``row``: stream, episode, step, action, reward, flags, agent, …"""
+    stream, episode, step, action, reward, flags, agent, observation = row
+    return (
+        str(stream),
+        str(episode),
+        str(step),
+        f"{action:.4g}" if isinstance(action, float) else str(action),
+        f"{reward:.4g}",
+        flag_text(flags),
+        agent,
+        observation if len(observation) <= 400 else observation[:400] + "…",
+    )
+
+
+def episode_texts(row: Any) -> Sequence[str]:
+    """Return an episode's cells from its record."""
+    end = "terminated" if row.terminated else "truncated" if row.truncated else "broken off"
+    seconds = (row.end_ns - row.start_ns) / 1e9 if row.end_ns and row.start_ns else 0.0
+    return (
+        str(row.stream),
+        str(row.episode),
+        str(row.length),
+        f"{row.return_:.6g}",
+        f"{seconds:.2f}",
+        end,
+        row.agent,
+    )

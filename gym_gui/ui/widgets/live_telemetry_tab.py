@@ -1,0 +1,443 @@
+"""Hot data of one run: recent steps and episodes, curves, metrics, log, mind, resources."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+
+import numpy as np
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from gym_gui.controllers.background import Background
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import EpisodeRecord, RunRecord
+from gym_gui.services.workers.watch import LogTail, ResourceSampler
+from gym_gui.ui.widgets.live_history import History, read_history
+from gym_gui.ui.widgets.live_log import LogView
+from gym_gui.ui.widgets.live_plots import LivePlot, Series
+from gym_gui.ui.widgets.live_tables import (
+    EPISODE_TITLES,
+    STEP_TITLES,
+    RecentRows,
+    episode_texts,
+    step_texts,
+    table_view,
+)
+from gym_gui.ui.widgets.mind_view import MindView
+
+STEPS_KEPT = 5_000
+EPISODES_KEPT = 20_000
+REFRESH_MS = 250  # while the tab is seen
+SAMPLE_MS = 1_000
+MEAN_OF = 20  # episodes, of the curve in front
+
+
+class LiveSource(Protocol):
+    """What the tab needs of the controller of live data."""
+
+    batch_ready: QtCore.SignalInstance
+    run_changed: QtCore.SignalInstance
+
+    def follow(self, run_id: str) -> None: ...
+    def unfollow(self, run_id: str) -> None: ...
+    def record(self, run_id: str) -> RunRecord | None: ...
+
+
+class LiveTelemetryTab(QtWidgets.QWidget):
+    """One run's live telemetry. Its host calls ``cleanup()``; twice is safe.
+
+    source: the LiveTelemetryController. What was recorded before the tab opened is read from
+    the run's own file, off the GUI thread.
+    """
+
+    episode_activated = QtCore.Signal(str, int, int)  # run id, stream, episode: open its replay
+
+    def __init__(
+        self,
+        run_id: str,
+        source: Any,
+        *,
+        data_dir: DataDir,
+        parent: QtWidgets.QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.run_id = run_id
+        self._source: LiveSource = source
+        self._run_dir = data_dir.run(run_id)
+        self._background = Background(self)
+        self._sampler = ResourceSampler(self._run_dir)
+        self._tails = [LogTail(self._run_dir.stdout), LogTail(self._run_dir.stderr)]
+        self._sampling = False
+        self._closed = False
+        self._dirty = True
+        self.skipped = 0
+        self._steps_seen = 0
+        self._series: dict[str, Series] = {
+            name: Series() for name in ("returns", "rewards", "throughput", "cpu", "memory")
+        }
+        self._metrics: dict[str, Series] = {}
+        self._build()
+        self._refresher = QtCore.QTimer(self, interval=REFRESH_MS)
+        self._refresher.timeout.connect(self._refresh)
+        self._sample_timer = QtCore.QTimer(self, interval=SAMPLE_MS)
+        self._sample_timer.timeout.connect(self._sample)
+        self._started_s = time.monotonic()
+        self._last_total: tuple[float, int] | None = None
+        source.batch_ready.connect(self._take_batch)
+        source.run_changed.connect(self._take_record)
+        self._background.run(
+            lambda: read_history(self._run_dir, steps=STEPS_KEPT, episodes=EPISODES_KEPT),
+            done=self._take_history,
+            failed=self._no_history,
+        )
+        self._sample_timer.start()
+        record = source.record(run_id)
+        if record is not None:
+            self._take_record(record)
+
+    # -- building ---------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        self._status = QtWidgets.QLabel("Waiting for the run's first data…")
+        self._status.setAccessibleName("State of the run")
+        layout.addWidget(self._status)
+        split = QtWidgets.QSplitter()
+        split.addWidget(self._build_plots())
+        split.addWidget(self._build_tables())
+        split.setStretchFactor(0, 5)
+        split.setStretchFactor(1, 6)
+        split.setChildrenCollapsible(False)
+        split.setSizes([560, 720])
+        layout.addWidget(split, 1)
+
+    def _build_plots(self) -> QtWidgets.QWidget:
+        page = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(page)
+        column.setContentsMargins(0, 0, 0, 0)
+        self._plots = {
+            "returns": LivePlot("Return of each episode", x_title="steps"),
+            "rewards": LivePlot("Reward of recent steps", x_title="step of the run"),
+            "throughput": LivePlot("Steps per second", x_title="seconds"),
+        }
+        for plot in self._plots.values():
+            column.addWidget(plot, 1)
+        return page
+
+    def _build_tables(self) -> QtWidgets.QWidget:
+        self.steps = RecentRows(STEP_TITLES, step_texts, capacity=STEPS_KEPT, parent=self)
+        self.episodes = RecentRows(
+            EPISODE_TITLES, episode_texts, capacity=EPISODES_KEPT, parent=self
+        )
+        self.tabs = QtWidgets.QTabWidget()
+        self._episode_view = table_view(self.episodes, "Recent episodes")
+        self._episode_view.doubleClicked.connect(self._open_episode)
+        self._step_view = table_view(self.steps, "Recent steps")
+        self.tabs.addTab(self._episode_view, "Episodes")
+        self.tabs.addTab(self._step_view, "Steps")
+        self.tabs.addTab(self._build_metrics(), "Metrics")
+        self.log = LogView()
+        self.tabs.addTab(self.log, "Log")
+        self.tabs.addTab(self._build_resources(), "Resources")
+        self.mind = MindView()
+        self._picture = QtWidgets.QLabel()
+        self._picture.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
+        self._picture.setAccessibleName("Newest recorded frame")
+        self._frame: QtGui.QImage | None = None
+        self.tabs.currentChanged.connect(self._mark_dirty)
+        return self.tabs
+
+    def _build_metrics(self) -> QtWidgets.QWidget:
+        split = QtWidgets.QSplitter(QtCore.Qt.Orientation.Vertical)
+        self._metric_table = QtWidgets.QTableWidget(0, 3)
+        self._metric_table.setHorizontalHeaderLabels(["Metric", "Latest", "Values"])
+        self._metric_table.verticalHeader().hide()
+        self._metric_table.verticalHeader().setDefaultSectionSize(24)
+        self._metric_table.setAccessibleName("The learner's metrics")
+        self._metric_table.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._metric_table.setSelectionBehavior(
+            QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows
+        )
+        header = self._metric_table.horizontalHeader()
+        header.setSectionResizeMode(0, QtWidgets.QHeaderView.ResizeMode.Stretch)
+        self._metric_table.itemSelectionChanged.connect(self._mark_dirty)
+        split.addWidget(self._metric_table)
+        self._metric_plot = LivePlot("Choose a metric", x_title="global step")
+        split.addWidget(self._metric_plot)
+        split.setSizes([240, 360])
+        return split
+
+    def _build_resources(self) -> QtWidgets.QWidget:
+        page = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(page)
+        self._resources = QtWidgets.QLabel("The worker is not running on this machine.")
+        column.addWidget(self._resources)
+        self._plots["cpu"] = LivePlot("Processor (cores in use)", x_title="seconds")
+        self._plots["memory"] = LivePlot("Memory (MiB)", x_title="seconds")
+        column.addWidget(self._plots["cpu"], 1)
+        column.addWidget(self._plots["memory"], 1)
+        return page
+
+    # -- data -------------------------------------------------------------------------------
+
+    def _take_history(self, history: History) -> None:
+        """Put what was recorded before the tab opened in front of what came meanwhile."""
+        self._steps_seen = history.total_steps
+        self.steps.add(history.steps)
+        self._add_rewards(history.steps)
+        self._add_episodes(history.episodes, at=history.episode_ends)
+        for name, points in history.metrics.items():
+            self._metrics.setdefault(name, Series()).add(points)
+        for level, message in history.logs:
+            self._add_log(level, message)
+        if history.frame is not None:
+            self._try_render_visual(history.frame)
+        self._source.follow(self.run_id)
+        self._dirty = True
+
+    def _no_history(self, error: Exception) -> None:
+        """A run that has only just begun has no file yet: what comes is all there is."""
+        self._status.setToolTip(str(error))
+        self._source.follow(self.run_id)
+
+    @QtCore.Slot(object)
+    def _take_batch(self, batch: Any) -> None:
+        if batch.run_id != self.run_id or self._closed:
+            return
+        self.skipped += batch.skipped
+        for columns in batch.steps:
+            rows = rows_of(columns)
+            self._steps_seen += len(columns)
+            self.steps.add(rows)
+            self._add_rewards(rows)
+        self._add_episodes(batch.episodes)
+        for records in batch.records:
+            for entry in getattr(records, "metrics", ()):
+                series = self._metrics.setdefault(entry.name, Series())
+                series.add([(entry.global_step, entry.value)])
+            for entry in getattr(records, "logs", ()):
+                self._add_log(entry.level, entry.message)
+        self._dirty = True
+
+    @QtCore.Slot(object)
+    def _take_record(self, record: RunRecord) -> None:
+        if record.run_id != self.run_id:
+            return
+        now = time.monotonic()
+        if self._last_total is not None and now > self._last_total[0]:
+            rate = (record.steps - self._last_total[1]) / (now - self._last_total[0])
+            self._series["throughput"].add([(now - self._started_s, max(0.0, rate))])
+        self._last_total = (now, record.steps)
+        self._status.setText(self._status_text(record))
+        self._dirty = True
+
+    def _status_text(self, record: RunRecord) -> str:
+        parts = [
+            record.state.value.capitalize(),
+            f"{record.steps:,} steps",
+            f"{record.episodes:,} episodes",
+        ]
+        rate = self._series["throughput"].last()
+        if rate is not None and not record.state.is_final:
+            parts.append(f"{rate:,.0f} steps/s")
+        if record.last_return is not None:
+            parts.append(f"last return {record.last_return:.6g}")
+        if record.best_return is not None:
+            parts.append(f"best {record.best_return:.6g}")
+        if self.skipped:
+            parts.append(f"{self.skipped:,} steps not shown here (all are recorded)")
+        if record.cause:
+            parts.append(record.cause)
+        return "   ·   ".join(parts)
+
+    def _add_rewards(self, rows: list[tuple[Any, ...]]) -> None:
+        first = self._steps_seen - len(rows)
+        recent = self._series["rewards"]
+        recent.add((first + number, row[4]) for number, row in enumerate(rows))
+        recent.keep_last(STEPS_KEPT)
+
+    def _add_episodes(
+        self, episodes: list[EpisodeRecord], *, at: list[float] | None = None
+    ) -> None:
+        self.episodes.add(episodes)
+        series = self._series["returns"]
+        if at is not None:
+            series.add(zip(at, (episode.return_ for episode in episodes), strict=True))
+            return
+        for episode in episodes:
+            series.add([(series.last_x() + episode.length, episode.return_)])
+
+    def _add_log(self, level: str, message: str) -> None:
+        if level == "bdi":
+            self.mind.add(message)
+            if self.tabs.indexOf(self.mind) < 0:
+                self.tabs.addTab(self.mind, "Mind")
+        else:
+            self.log.append(f"[{level}] {message}")
+
+    def _try_render_visual(self, payload: Any) -> bool:
+        """Show ``payload``, an array of uint8 (height, width, 3 or 4), as the newest frame.
+
+        Returns False, and leaves what is shown, for anything that is no picture.
+        """
+        frame = np.asarray(payload)
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] not in (3, 4):
+            return False
+        pixels = np.ascontiguousarray(frame)
+        height, width, channels = pixels.shape
+        form = (
+            QtGui.QImage.Format.Format_RGB888
+            if channels == 3
+            else QtGui.QImage.Format.Format_RGBA8888
+        )
+        image = QtGui.QImage(pixels.tobytes(), width, height, width * channels, form)
+        self._frame = image.copy()  # owned: the bytes above go away
+        if self.tabs.indexOf(self._picture) < 0:
+            self.tabs.addTab(self._picture, "Frame")
+        self._dirty = True
+        return True
+
+    # -- timers -----------------------------------------------------------------------------
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        self._refresher.start()
+        self._dirty = True
+        super().showEvent(event)
+
+    def hideEvent(self, event: QtGui.QHideEvent) -> None:
+        self._refresher.stop()
+        super().hideEvent(event)
+
+    def _mark_dirty(self) -> None:
+        self._dirty = True
+
+    def _refresh(self) -> None:
+        """Bring what is seen up to date; what is hidden waits until it is seen."""
+        if not self._dirty:
+            return
+        self._dirty = False
+        self._plots["returns"].draw(self._series["returns"], mean_of=MEAN_OF)
+        for name in ("rewards", "throughput", "cpu", "memory"):
+            self._plots[name].draw(self._series[name])
+        shown = self.tabs.currentWidget()
+        if shown is self._step_view:
+            self.steps.refresh()
+        elif shown is self._episode_view:
+            self.episodes.refresh()
+        elif shown is self.mind:
+            self.mind.refresh()
+        elif shown is self._picture and self._frame is not None:
+            self._picture.setPixmap(_fitted(self._frame, self._picture.size()))
+        elif self._metric_table.isVisible():
+            self._show_metrics()
+
+    def _show_metrics(self) -> None:
+        table = self._metric_table
+        chosen = table.currentRow()
+        with QtCore.QSignalBlocker(table):
+            table.setRowCount(len(self._metrics))
+            for row, (name, series) in enumerate(self._metrics.items()):
+                last = series.last()
+                for column, text in enumerate(
+                    (name, "" if last is None else f"{last:.6g}", f"{len(series):,}")
+                ):
+                    item = table.item(row, column)
+                    if item is None:
+                        table.setItem(row, column, QtWidgets.QTableWidgetItem(text))
+                    else:
+                        item.setText(text)
+            if chosen < 0 and self._metrics:
+                table.selectRow(0)
+                chosen = 0
+        if 0 <= chosen < len(self._metrics):
+            name = list(self._metrics)[chosen]
+            self._metric_plot.set_title(name)
+            self._metric_plot.draw(self._metrics[name])
+
+    def _sample(self) -> None:
+        """Ask for new output and resource use, off the GUI thread, one question at a time."""
+        if self._sampling:
+            return
+        self._sampling = True
+
+        def ask() -> tuple[list[str], Any]:
+            return [tail.read() for tail in self._tails], self._sampler.sample()
+
+        self._background.run(ask, done=self._take_sample, failed=self._sample_failed)
+
+    def _take_sample(self, answer: tuple[list[str], Any]) -> None:
+        self._sampling = False
+        texts, resources = answer
+        for text in texts:
+            self.log.append(text)
+        if resources is None:
+            self._resources.setText("The worker is not running on this machine.")
+            return
+        at = time.monotonic() - self._started_s
+        mib = resources.memory / 2**20
+        self._series["cpu"].add([(at, resources.cpu)])
+        self._series["memory"].add([(at, mib)])
+        self._resources.setText(
+            f"{resources.cpu:.2f} cores, {mib:,.0f} MiB, {resources.processes} processes"
+        )
+        self._dirty = True
+
+    def _sample_failed(self, error: Exception) -> None:
+        self._sampling = False
+        self._resources.setText(str(error))
+
+    def _open_episode(self, index: QtCore.QModelIndex) -> None:
+        episode = self.episodes.row(index.row())
+        self.episode_activated.emit(self.run_id, episode.stream, episode.episode)
+
+    # -- end --------------------------------------------------------------------------------
+
+    def cleanup(self) -> None:
+        """Stop timers and live data. Twice is safe."""
+        if self._closed:
+            return
+        self._closed = True
+        self._refresher.stop()
+        self._sample_timer.stop()
+        self._background.close()
+        self._source.batch_ready.disconnect(self._take_batch)
+        self._source.run_changed.disconnect(self._take_record)
+        self._source.unfollow(self.run_id)
+
+    def closeEvent(self, event: QtGui.QCloseEvent) -> None:
+        self.cleanup()
+        super().closeEvent(event)
+
+
+def rows_of(columns: Any) -> list[tuple[Any, ...]]:
+    """Return step columns as the rows of the table."""
+    agents = columns.agent or [""] * len(columns)
+    return list(
+        zip(
+            columns.stream,
+            columns.episode,
+            columns.step,
+            columns.action,
+            columns.reward,
+            columns.flags,
+            agents,
+            columns.observation,
+            strict=True,
+        )
+    )
+
+
+def _fitted(image: QtGui.QImage, size: QtCore.QSize) -> QtGui.QPixmap:
+    return QtGui.QPixmap.fromImage(image).scaled(
+        size,
+        QtCore.Qt.AspectRatioMode.KeepAspectRatio,
+        QtCore.Qt.TransformationMode.SmoothTransformation,
+    )
+
+
+def make_tab(
+    context: Any, run_id: str, parent: QtWidgets.QWidget | None = None
+) -> LiveTelemetryTab:
+    """Return the tab for a run; ``context`` is the program's ``ProgramContext``."""
+    return LiveTelemetryTab(run_id, context.live, data_dir=context.data_dir, parent=parent)
