@@ -1,1 +1,119 @@
-"""The desktop program."""
+"""Starts the desktop program: graphics backend, look, window, and the link to the recorder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import RunSpec
+
+EMULATED = ("llvmpipe", "softpipe", "swrast", "software")
+
+
+def choose_graphics() -> None:
+    """Paint Qt Quick in software where a GPU would only be emulated; before any Quick window."""
+    if "QT_QUICK_BACKEND" in os.environ or "QSG_RHI_BACKEND" in os.environ:
+        return
+    if (sys.platform != "darwin" and not any(Path("/dev/dri").glob("renderD*"))) or _is_emulated():
+        os.environ["QT_QUICK_BACKEND"] = "software"
+
+
+def _is_emulated() -> bool:
+    """Ask OpenGL for its renderer's name; no OpenGL counts as emulated."""
+    context = QtGui.QOpenGLContext()
+    surface = QtGui.QOffscreenSurface()
+    surface.create()
+    if not context.create() or not context.makeCurrent(surface):
+        return True
+    name = str(context.functions().glGetString(0x1F01)).lower()  # GL_RENDERER
+    context.doneCurrent()
+    return any(word in name for word in EMULATED)
+
+
+def make_application(arguments: list[str] | None = None) -> QtWidgets.QApplication:
+    """Return the application, made once, with its name and icon."""
+    known = QtWidgets.QApplication.instance()
+    if isinstance(known, QtWidgets.QApplication):
+        return known
+    application = QtWidgets.QApplication(arguments or ["gym-gui"])
+    application.setApplicationName("gym-gui")
+    application.setDesktopFileName("gym-gui")
+    application.setApplicationDisplayName("gym-gui")
+    return application
+
+
+def make_window(data_dir: DataDir) -> Any:
+    """Return the main window with all its parts, not yet shown and not yet connected."""
+    from gym_gui.controllers.live_telemetry_controllers import LiveTelemetryController
+    from gym_gui.controllers.trainer_link import TrainerLink
+    from gym_gui.services.settings import Settings
+    from gym_gui.ui import theme
+    from gym_gui.ui.context import ProgramContext
+    from gym_gui.ui.main_window import MainWindow
+
+    settings = Settings.load(data_dir.settings)
+    application = make_application()
+    theme.apply(application, settings["window.theme"])
+    link = TrainerLink(data_dir)
+    live = LiveTelemetryController(link, link)
+    context = ProgramContext(data_dir, data_dir.ring_dir, link, live, settings)
+    store = QtCore.QSettings(str(data_dir.root / "window.ini"), QtCore.QSettings.Format.IniFormat)
+    return MainWindow(context, store=store)
+
+
+def main(
+    data_dir: DataDir,
+    *,
+    submit: RunSpec | None = None,
+    replay: str = "",
+    select_run: str = "",
+) -> int:
+    """Open the window and return when it is closed.
+
+    submit: a run to start in it; replay: a run whose replay is opened; select_run: a run to show.
+    """
+    application = make_application()
+    choose_graphics()
+    window = make_window(data_dir)
+    link = window.context.link
+    window.show()
+    QtCore.QTimer.singleShot(0, link.start)
+    if submit is not None:
+        QtCore.QTimer.singleShot(0, lambda: window.submit(submit))
+    if replay or select_run:
+        _show_once_known(window, replay or select_run, is_replay=bool(replay))
+    interrupt = _quit_on_interrupt(window)
+    try:
+        return application.exec()
+    finally:
+        interrupt.stop()
+        window.shutdown()
+        link.stop()
+
+
+def _show_once_known(window: Any, run_id: str, *, is_replay: bool) -> None:
+    """Open a run's tab as soon as the list of runs holds it."""
+
+    def look() -> None:
+        if window.model.record(run_id) is None:
+            return
+        window.model.modelReset.disconnect(look)
+        window.panel.select(run_id)
+        window.do_open_tab("replay", run_id) if is_replay else window.show_run(run_id)
+
+    window.model.modelReset.connect(look)
+
+
+def _quit_on_interrupt(window: Any) -> QtCore.QTimer:
+    """Let Ctrl-C in the terminal end the program; training goes on."""
+    signal.signal(signal.SIGINT, lambda *_: QtWidgets.QApplication.quit())
+    timer = QtCore.QTimer(window)  # Python sees signals only when it runs
+    timer.start(250)
+    timer.timeout.connect(lambda: None)
+    return timer

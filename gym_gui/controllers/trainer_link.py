@@ -1,0 +1,303 @@
+"""The window's link to the daemon: one thread that owns an asyncio client.
+
+Everything that arrives is gathered and handed to the GUI thread every ``BATCH_MS`` by one queued
+signal. What the GUI has not taken yet is bounded: newest first, and the rest is counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from PySide6 import QtCore
+
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import EpisodeRecord, RunRecord, RunSpec
+
+BATCH_MS = 30
+RETRY_S = (0.3, 1.0, 2.0, 5.0)
+MAX_CHUNKS = 256  # of steps, per run, between two batches
+
+
+class LinkState(enum.Enum):
+    """How the window stands with the daemon."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    LOST = "lost"
+
+
+@dataclass
+class LiveBatch:
+    """What arrived of one run since the last batch. skipped: step chunks that were let go."""
+
+    run_id: str
+    steps: deque[Any] = field(default_factory=lambda: deque(maxlen=MAX_CHUNKS))
+    episodes: list[EpisodeRecord] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)
+    skipped: int = 0
+
+    def add_steps(self, columns: Any) -> None:
+        if len(self.steps) == MAX_CHUNKS:
+            self.skipped += len(self.steps[0])
+        self.steps.append(columns)
+
+    def add_episodes(self, episodes: list[EpisodeRecord]) -> None:
+        self.episodes += episodes
+        over = len(self.episodes) - 64 * MAX_CHUNKS
+        if over > 0:
+            self.skipped += over
+            del self.episodes[:over]
+
+    def add_records(self, records: Any) -> None:
+        self.records.append(records)
+        over = len(self.records) - MAX_CHUNKS
+        if over > 0:
+            self.skipped += over
+            del self.records[:over]
+
+
+class TrainerLink(QtCore.QObject):
+    """Signals arrive on the thread that made this object. It reconnects by itself.
+
+    Owner calls ``start`` once and ``stop`` at the end.
+    """
+
+    state_changed = QtCore.Signal(object, str)  # LinkState, words
+    runs_changed = QtCore.Signal(object)  # list[RunRecord]: new, or changed
+    runs_removed = QtCore.Signal(object)  # list of run ids
+    batches_ready = QtCore.Signal(object)  # list[LiveBatch]
+    request_done = QtCore.Signal(str, object)  # what ("submit", "cancel", …), its answer
+    request_failed = QtCore.Signal(str, object)  # what, the error
+    _gathered = QtCore.Signal()
+
+    def __init__(self, data_dir: DataDir, parent: QtCore.QObject | None = None) -> None:
+        super().__init__(parent)
+        self._data_dir = data_dir
+        self._lock = threading.Lock()  # guards the two below
+        self._runs: dict[str, RunRecord] = {}
+        self._batches: dict[str, LiveBatch] = {}
+        self._announced = False
+        self._client: Any = None
+        self._followed: dict[str, asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._main: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._gathered.connect(self._deliver, QtCore.Qt.ConnectionType.QueuedConnection)
+
+    # -- GUI thread -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the thread, and with it the daemon when none runs."""
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="trainer-link", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """End the thread. Runs and daemon go on. Twice is safe."""
+        thread, self._thread = self._thread, None
+        if thread is None or self._loop is None:
+            return
+        self._stopping = True
+        self._loop.call_soon_threadsafe(self._cancel_main)
+        thread.join(timeout_s)
+
+    def _cancel_main(self) -> None:
+        if self._main is not None:
+            self._main.cancel()
+
+    def submit(self, spec: RunSpec) -> None:
+        """Start a run; ``request_done("submit", RunRecord)`` follows, or ``request_failed``."""
+        self._ask("submit", lambda client: client.submit_run(spec))
+
+    def cancel(self, run_id: str) -> None:
+        self._ask("cancel", lambda client: client.cancel_run(run_id))
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run and its folder; ``runs_removed`` follows."""
+
+        async def delete(client: Any) -> str:
+            await client.delete_run(run_id)
+            self.runs_removed.emit([run_id])
+            return run_id
+
+        self._ask("delete", delete)
+
+    def control(
+        self, run_id: str, *, paused: bool | None = None, max_steps_per_s: float | None = None
+    ) -> None:
+        """Pause or slow a run without shared memory; None leaves the script its own."""
+        self._ask(
+            "control",
+            lambda client: client.control(run_id, paused=paused, max_steps_per_s=max_steps_per_s),
+        )
+
+    def follow(self, run_id: str) -> None:
+        """Ask for the run's steps, episodes and records, in ``batches_ready``."""
+        self._on_loop(lambda: self._follow(run_id))
+
+    def unfollow(self, run_id: str) -> None:
+        self._on_loop(lambda: self._unfollow(run_id))
+
+    def _on_loop(self, function: Callable[[], object]) -> None:
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(function)
+
+    def _ask(self, what: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
+        self._on_loop(lambda: self._spawn(self._answer(what, call)))
+
+    @QtCore.Slot()
+    def _deliver(self) -> None:
+        with self._lock:
+            runs, self._runs = self._runs, {}
+            batches, self._batches = self._batches, {}
+            self._announced = False
+        if runs:
+            self.runs_changed.emit(list(runs.values()))
+        if batches:
+            self.batches_ready.emit(list(batches.values()))
+
+    # -- the link's own thread ------------------------------------------------------------------
+
+    def _run(self) -> None:
+        loop = self._loop
+        assert loop is not None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._connected = asyncio.Event()
+        try:
+            self._main = loop.create_task(self._stay_connected())
+            if self._stopping:
+                self._main.cancel()
+            loop.run_until_complete(self._main)
+        except asyncio.CancelledError:
+            pass  # stop() asked for it
+        finally:
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.run_until_complete(
+                asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True)
+            )
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
+            loop.close()
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _stay_connected(self) -> None:
+        await self._show_registry()
+        attempt = 0
+        while True:
+            self.state_changed.emit(LinkState.CONNECTING, "Starting the recorder…")
+            try:
+                await self._connect()
+                attempt = 0
+                words = "The recorder ended the connection; trying again."
+            except Exception as error:  # noqa: BLE001 - a thread's edge: shown, then tried again
+                words = f"{_first_line(error)} Trying again."
+            self._client = None
+            self._connected.clear()
+            self.state_changed.emit(LinkState.LOST, words)
+            await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+            attempt += 1
+
+    async def _show_registry(self) -> None:
+        """Show the runs of earlier sessions before any daemon has answered."""
+        from gym_gui.services.registry import RunRegistry
+
+        def read() -> list[RunRecord]:
+            with RunRegistry(self._data_dir) as registry:
+                return list(registry.list())
+
+        try:
+            for record in await asyncio.to_thread(read):
+                self._add_run(record)
+        except Exception as error:  # noqa: BLE001 - a thread's edge: the daemon's list follows
+            self.request_failed.emit("list", error)
+
+    async def _connect(self) -> None:
+        from gym_gui.services.trainer.client import TrainerClient
+        from gym_gui.services.trainer.daemon import ensure_daemon
+
+        address = await asyncio.to_thread(ensure_daemon, self._data_dir)
+        async with TrainerClient(address) as client:
+            self._client = client
+            first = True
+            for run_id in list(self._followed):
+                self._unfollow(run_id)
+                self._follow(run_id)
+            async for record in client.watch_runs():
+                if first:
+                    first = False
+                    self._connected.set()
+                    self.state_changed.emit(LinkState.CONNECTED, "Recording")
+                self._add_run(record)
+
+    async def _answer(self, what: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
+        try:
+            while self._client is None:
+                await asyncio.sleep(0.05)
+            self.request_done.emit(what, await call(self._client))
+        except Exception as error:  # noqa: BLE001 - a thread's edge: the window shows it
+            self.request_failed.emit(what, error)
+
+    def _add_run(self, record: RunRecord) -> None:
+        with self._lock:
+            self._runs[record.run_id] = record
+        self._announce()
+
+    def _announce(self) -> None:
+        with self._lock:
+            if self._announced:
+                return
+            self._announced = True
+        asyncio.get_running_loop().call_later(BATCH_MS / 1000, self._gathered.emit)
+
+    # -- one run's live data --------------------------------------------------------------------
+
+    def _follow(self, run_id: str) -> None:
+        if run_id not in self._followed:
+            self._followed[run_id] = self._spawn(self._follow_all(run_id))
+
+    def _unfollow(self, run_id: str) -> None:
+        task = self._followed.pop(run_id, None)
+        if task is not None:
+            task.cancel()
+
+    async def _follow_all(self, run_id: str) -> None:
+        while self._client is None:
+            await asyncio.sleep(0.05)
+        client = self._client
+        parts = (
+            (client.stream_steps, LiveBatch.add_steps),
+            (client.stream_episodes, LiveBatch.add_episodes),
+            (client.stream_records, LiveBatch.add_records),
+        )
+        try:
+            await asyncio.gather(*(self._pump(run_id, open_(run_id), add) for open_, add in parts))
+        except Exception as error:  # noqa: BLE001 - a thread's edge: the link itself reconnects
+            if self._client is client:
+                self.request_failed.emit("follow", error)
+
+    async def _pump(
+        self, run_id: str, source: AsyncIterator[Any], add: Callable[[LiveBatch, Any], None]
+    ) -> None:
+        async for item in source:
+            with self._lock:
+                add(self._batches.setdefault(run_id, LiveBatch(run_id)), item)
+            self._announce()
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    line = text[0] if text else type(error).__name__
+    return line if line.endswith(".") else line + "."

@@ -1,0 +1,248 @@
+"""Polls a run's ring and hands its newest frame to whoever shows it.
+
+Owns: one ``FastLaneReader``, its viewer's lease (demand) and its control lease.
+Knows nothing of widgets or QML: frames leave through ``frame_ready`` only.
+"""
+
+from __future__ import annotations
+
+import enum
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6 import QtCore, QtGui
+
+from gym_gui.core.errors import GymGuiError
+from gym_gui.fastlane.buffer import FastLaneFrame, FastLaneMetrics, FastLaneReader, FastLaneState
+
+POLL_MS = 8  # half a display interval, so that a frame is shown within one
+SEEK_MS = 200  # between attempts to find a ring that is not there yet
+LEASE_S = 1.0  # demand and control lapse after this when the program dies
+RENEW_S = 0.3
+GONE_S = 1.5  # a ring gone for so long is said to be; a run's end is known by then
+NO_PICTURE_S = 4.0  # steps but no frame for so long: the environment cannot render
+
+
+class View(enum.Enum):
+    """What the viewer can say about the run's picture."""
+
+    STOPPED = "stopped"
+    WAITING = "waiting"  # no ring yet
+    LIVE = "live"  # a frame has come
+    NO_PICTURE = "no_picture"  # it steps, but renders nothing
+    ENDED = "ended"  # the writer closed or died
+
+
+@dataclass(frozen=True)
+class ViewConfig:
+    """Where to look and how much to ask for.
+
+    ring_dir: folder of the rings; stream: ring name, None for the run's first;
+    wanted_hz: pictures a second; budget: share of the training's wall time for them, 0 to 1.
+    """
+
+    ring_dir: Path
+    stream: str | None = None
+    wanted_hz: float = 60.0
+    budget: float = 0.05
+
+
+class FastLaneConsumer(QtCore.QObject):
+    """Emits ``frame_ready`` when, and only when, the ring has a newer frame.
+
+    ``set_visible(False)`` drops the demand, so that a hidden tab costs the training nothing.
+    Pause and speed limit are leases of their own, renewed whether visible or not.
+    """
+
+    frame_ready = QtCore.Signal(QtGui.QImage, object)  # image, FastLaneMetrics
+    hud_changed = QtCore.Signal(object)  # FastLaneMetrics of a step without a picture
+    view_changed = QtCore.Signal(object)  # View
+
+    def __init__(self, parent: QtCore.QObject | None = None) -> None:
+        super().__init__(parent)
+        self._timer = QtCore.QTimer(self)
+        self._timer.setTimerType(QtCore.Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._poll)
+        self._reader: FastLaneReader | None = None
+        self._run_id = ""
+        self._config: ViewConfig | None = None
+        self._view = View.STOPPED
+        self._visible = True
+        self._finished = False
+        self._renew_at = 0.0
+        self._wanted_since = 0.0
+        self._gone_at = 0.0
+        self._paused: bool | None = None
+        self._max_steps_per_s: float | None = None
+        self._hud: FastLaneMetrics | None = None
+        self.frame: FastLaneFrame | None = None
+        self.frames = 0
+
+    # -- life -----------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> View:
+        return self._view
+
+    @property
+    def run_id(self) -> str:
+        return self._run_id
+
+    @property
+    def is_active(self) -> bool:
+        return self._timer.isActive()
+
+    @QtCore.Slot(str, object)
+    def start(self, run_id: str, config: ViewConfig) -> None:
+        """Look for the run's ring and follow it, until ``stop``."""
+        self.stop()
+        self._run_id = run_id
+        self._config = config
+        self._finished = False
+        self._set_view(View.WAITING)
+        self._timer.start(SEEK_MS)
+        self._poll()
+
+    @QtCore.Slot()
+    def stop(self) -> None:
+        """Release lease, mapping and timer. Stopping twice is safe."""
+        self._timer.stop()
+        self._detach()
+        self._set_view(View.STOPPED)
+
+    def run_ended(self) -> None:
+        """Say that no writer will come any more."""
+        self._finished = True
+        if self._view is not View.STOPPED:
+            self._set_view(View.ENDED)
+
+    def _attach(self) -> bool:
+        assert self._config is not None
+        try:
+            self._reader = FastLaneReader.attach(
+                self._run_id, self._config.stream, ring_dir=self._config.ring_dir
+            )
+        except (GymGuiError, OSError):
+            return False  # not there yet; the view says "waiting"
+        self._renew_at = 0.0
+        self._wanted_since = time.monotonic()
+        self._hud = None
+        self._timer.start(POLL_MS)
+        return True
+
+    def _detach(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _set_view(self, view: View) -> None:
+        if view is not self._view:
+            self._view = view
+            self.view_changed.emit(view)
+
+    # -- what the user asks for -----------------------------------------------------------------
+
+    def set_visible(self, visible: bool) -> None:
+        """Ask for pictures, or stop asking at once."""
+        if visible == self._visible:
+            return
+        self._visible = visible
+        self._renew_at = 0.0
+        self._wanted_since = time.monotonic()
+        if self._reader is not None:
+            if not visible:
+                self._reader.release()
+            self._timer.start(POLL_MS if visible else SEEK_MS)
+
+    def set_budget(self, budget: float) -> None:
+        """Set the share of wall time that pictures may take, 0 to 1."""
+        if self._config is not None:
+            self._config = ViewConfig(
+                self._config.ring_dir, self._config.stream, self._config.wanted_hz, budget
+            )
+            self._renew_at = 0.0
+
+    def set_control(self, *, paused: bool | None, max_steps_per_s: float | None) -> None:
+        """Pause or slow the training for as long as this lives; None and None gives it back."""
+        self._paused, self._max_steps_per_s = paused, max_steps_per_s
+        self._renew_at = 0.0
+        self._poll()
+
+    # -- the poll -------------------------------------------------------------------------------
+
+    @QtCore.Slot()
+    def _poll(self) -> None:
+        if self._config is None or (self._reader is None and not self._attach()):
+            self._say_gone()
+            return
+        reader = self._reader
+        assert reader is not None
+        now = time.monotonic()
+        if now >= self._renew_at:
+            self._renew(reader, now)
+        if not self._visible:
+            return
+        state, frame = reader.latest_frame()
+        if frame is not None:
+            self._show(frame)
+        elif state is FastLaneState.IDLE:
+            self._idle(reader, now)
+        elif state is not FastLaneState.FRAME:
+            self._lost()
+
+    def _renew(self, reader: FastLaneReader, now: float) -> None:
+        assert self._config is not None
+        self._renew_at = now + RENEW_S
+        if self._visible:
+            reader.lease(self._config.wanted_hz, self._config.budget, LEASE_S)
+        if self._paused is not None or self._max_steps_per_s is not None:
+            reader.set_control(bool(self._paused), self._max_steps_per_s or 0.0, LEASE_S)
+
+    def _show(self, frame: FastLaneFrame) -> None:
+        self.frame = frame
+        self.frames += 1
+        self._wanted_since = time.monotonic()
+        image = to_image(frame)
+        if not self._finished:
+            self._set_view(View.LIVE)
+        self.frame_ready.emit(image, frame.metrics)
+
+    def _idle(self, reader: FastLaneReader, now: float) -> None:
+        hud = reader.live_hud()
+        if hud is None or hud == self._hud:
+            return
+        self._hud = hud
+        self.hud_changed.emit(hud)
+        waited = now - self._wanted_since
+        if self._view is View.WAITING and waited > NO_PICTURE_S:
+            self._set_view(View.NO_PICTURE)
+
+    def _lost(self) -> None:
+        """REPLACED, CLOSED or LOST: let go, and look for a newer ring of the run."""
+        self._detach()
+        self._gone_at = time.monotonic()
+        self._timer.start(SEEK_MS)
+
+    def _say_gone(self) -> None:
+        if self._finished:
+            self._set_view(View.ENDED)
+        elif time.monotonic() > self._gone_at + GONE_S:
+            self._set_view(View.WAITING)
+
+
+_FORMATS = {
+    "RGB": QtGui.QImage.Format.Format_RGB888,
+    "RGBA": QtGui.QImage.Format.Format_RGBA8888,
+    "GREY": QtGui.QImage.Format.Format_Grayscale8,
+    "BGRX": QtGui.QImage.Format.Format_RGB32,
+}
+
+
+def to_image(frame: FastLaneFrame) -> QtGui.QImage:
+    """Return an image that owns its pixels, in RGB32 (which paints without helper threads)."""
+    wrapped = QtGui.QImage(
+        frame.data, frame.width, frame.height, frame.row_stride, _FORMATS[frame.pixel_format.name]
+    )
+    target = QtGui.QImage.Format.Format_RGB32
+    return wrapped.copy() if wrapped.format() == target else wrapped.convertToFormat(target)

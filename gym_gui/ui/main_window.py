@@ -1,0 +1,274 @@
+"""The main window: runs on the left, tabs in the middle, states below.
+
+It joins the parts and holds none of their work: presenters make the live tabs, ``RenderTabs``
+owns the tabs' lives, ``TrainerLink`` talks to the daemon, ``RunCommands`` holds the commands.
+
+Tabs of other parts: a module puts ``make_tab(context: ProgramContext, run_id: str, parent) ->
+QWidget`` in place and is named in ``ui/tab_registry.py`` (or calls ``register_tab``). It is then
+offered in the menu *Run*, in a run's context menu and in the command palette, imported when first
+opened, and its ``cleanup()`` is called when its tab closes. Double-click opens the live tab.
+"""
+
+from __future__ import annotations
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from gym_gui.controllers.background import Background
+from gym_gui.controllers.trainer_link import LinkState
+from gym_gui.core.records import RunRecord, RunSpec
+from gym_gui.ui.actions import fill_menu_bar, make_actions, run_menu
+from gym_gui.ui.context import ProgramContext
+from gym_gui.ui.presenters.workers.registry import WorkerPresenterRegistry, default_registry
+from gym_gui.ui.run_commands import RunCommands
+from gym_gui.ui.runs_model import RunsModel
+from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
+from gym_gui.ui.widgets.render_tabs import RenderTabs
+from gym_gui.ui.widgets.runs_panel import RunsPanel
+from gym_gui.ui.widgets.status_line import StatusLine
+from gym_gui.ui.widgets.welcome import Welcome
+from gym_gui.ui.words import duration
+
+TICK_MS = 1000
+MAX_OPENED = 8  # live tabs that open by themselves at the start; the others by a double click
+
+
+class MainWindow(RunCommands, QtWidgets.QMainWindow):
+    """Shows every run and lets its user start, watch, stop and compare them."""
+
+    def __init__(
+        self,
+        context: ProgramContext,
+        *,
+        presenters: WorkerPresenterRegistry | None = None,
+        store: QtCore.QSettings | None = None,
+    ) -> None:
+        """``store`` remembers geometry and layout; None remembers nothing."""
+        super().__init__()
+        self.context = context
+        self._presenters = presenters or default_registry()
+        self._store = store
+        self._agent_tabs: dict[str, list[FastLaneTab]] = {}
+        self._problems: list[tuple[str, Exception]] = []
+        self._own_runs: set[str] = set()
+        self._show_when_known = ""
+        self.background = Background(self)
+        self.model = RunsModel(self)
+        self.setWindowTitle("gym-gui")
+        self.setAcceptDrops(True)
+        self.actions_by_name = make_actions(self, context.settings.shortcuts)
+        fill_menu_bar(self, self.actions_by_name)
+        self._compose()
+        self._connect()
+        self._tick_timer = QtCore.QTimer(self)
+        self._tick_timer.timeout.connect(self._tick)
+        self._tick_timer.start(TICK_MS)
+        self._restore()
+
+    def _compose(self) -> None:
+        self.panel = RunsPanel(self.model)
+        self.tabs = RenderTabs()
+        self.welcome = Welcome()
+        self.middle = QtWidgets.QStackedWidget()
+        self.middle.addWidget(self.welcome)
+        self.middle.addWidget(self.tabs)
+        self.splitter = QtWidgets.QSplitter()
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.setHandleWidth(1)
+        self.splitter.addWidget(self.panel)
+        self.splitter.addWidget(self.middle)
+        self.splitter.setStretchFactor(1, 1)
+        self.panel.setMinimumWidth(300)
+        self.middle.setMinimumWidth(420)
+        self.splitter.setSizes([520, 760])
+        self.setCentralWidget(self.splitter)
+        self.status = StatusLine()
+        self.setStatusBar(self.status)
+
+    def _connect(self) -> None:
+        link, live = self.context.link, self.context.live
+        link.state_changed.connect(self._show_link)
+        link.runs_changed.connect(self.model.update)
+        link.runs_removed.connect(self.model.remove)
+        link.request_done.connect(self._request_done)
+        link.request_failed.connect(self._request_failed)
+        live.run_started.connect(self._handle_run_started)
+        live.run_completed.connect(self._handle_run_completed)
+        self.panel.new_run_requested.connect(self.do_new_run)
+        self.panel.activated.connect(self.show_run)
+        self.panel.menu_requested.connect(self._show_run_menu)
+        self.panel.selection_changed.connect(self._enable_commands)
+        self.panel.delete_confirmed.connect(link.delete)
+        self.welcome.new_run_requested.connect(self.do_new_run)
+        self.welcome.demo_requested.connect(self.do_demo)
+        self.tabs.tab_closed.connect(self._forget_tab)
+        self.tabs.currentChanged.connect(self._show_middle)
+        self._show_middle()
+        self._enable_commands()
+
+    # -- runs -----------------------------------------------------------------------------------
+
+    def submit(self, spec: RunSpec) -> None:
+        """Start a run and show it as soon as it is under way."""
+        self._own_runs.add(spec.run_id)
+        self._show_when_known = spec.run_id
+        self.status.say(self.tr("Starting {}…").format(spec.name or spec.run_id))
+        self.context.link.submit(spec)
+
+    @QtCore.Slot(object)
+    def _handle_run_started(self, record: RunRecord) -> None:
+        """Open the live tabs of a run that trains, unless they are open already."""
+        own = record.run_id in self._own_runs
+        if own or len(self._agent_tabs) < MAX_OPENED:
+            self._open_live_tabs(record, select=own or not self._agent_tabs)
+        if record.run_id == self._show_when_known:
+            self._show_when_known = ""
+            self.panel.select(record.run_id)
+
+    def _open_live_tabs(self, record: RunRecord, *, select: bool) -> None:
+        if self._agent_tabs.get(record.run_id):
+            return
+        presenter = self._presenters.get(record.spec.worker)
+        tabs = presenter.create_tabs(self.context, record, self.tabs)
+        self._agent_tabs[record.run_id] = tabs
+        for tab in tabs:
+            tab.captured.connect(lambda path: self.status.say(self.tr("Saved {}").format(path)))
+            tab.failed.connect(lambda error: self.report("capture", error))
+            self.tabs.open_fastlane_tab(record.run_id, tab.agent_id, tab, select=select)
+        self._show_middle()
+
+    @QtCore.Slot(str, object)
+    def _handle_run_completed(self, run_id: str, record: RunRecord) -> None:
+        """Let go of the run's ring; the last picture stays with a word on the end."""
+        words = ending(record)
+        for tab in self._agent_tabs.get(run_id, []):
+            tab.run_ended(words)
+            tab.cleanup()
+        self.status.say(f"{record.spec.name or run_id}: {words}")
+        self.notify(record.spec.name or run_id, words)
+
+    @QtCore.Slot(str)
+    def show_run(self, run_id: str) -> None:
+        """Open, or bring to the front, what shows a run best: its live tab, else its replay."""
+        record = self.context.record(run_id) or self.model.record(run_id)
+        open_tabs = self.tabs.tabs_of(run_id)
+        if record is None:
+            return
+        if open_tabs:
+            self.tabs.reveal(open_tabs[0])
+        elif record.state.is_final and "open_replay" in self.actions_by_name:
+            self.do_open_tab("replay", run_id)
+        else:
+            self._open_live_tabs(record, select=True)
+            if record.state.is_final:
+                for tab in self._agent_tabs[run_id]:
+                    tab.run_ended(ending(record))
+
+    @QtCore.Slot(str, str)
+    def _forget_tab(self, run_id: str, name: str) -> None:
+        left = [tab for tab in self._agent_tabs.get(run_id, []) if tab.windowTitle() != name]
+        if left:
+            self._agent_tabs[run_id] = left
+        else:
+            self._agent_tabs.pop(run_id, None)
+        self._show_middle()
+
+    # -- what the window shows ------------------------------------------------------------------
+
+    @QtCore.Slot()
+    def _show_middle(self) -> None:
+        self.middle.setCurrentWidget(self.tabs if self.tabs.count() else self.welcome)
+
+    def _enable_commands(self) -> None:
+        chosen = self.model.record(self.panel.selected)
+        for action in self.actions_by_name.values():
+            if action.property("needs_run"):
+                action.setEnabled(chosen is not None)
+        self.actions_by_name["stop_run"].setEnabled(
+            chosen is not None and not chosen.state.is_final
+        )
+
+    def _show_run_menu(self, run_id: str, place: QtCore.QPoint) -> None:
+        record = self.model.record(run_id)
+        if record is not None:
+            self.panel.select(run_id)
+            self._enable_commands()
+            menu = run_menu(self, self.actions_by_name, is_final=record.state.is_final)
+            menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+            menu.popup(place)
+
+    @QtCore.Slot(object, str)
+    def _show_link(self, state: LinkState, words: str) -> None:
+        self.status.set_link(state, words)
+
+    def _tick(self) -> None:
+        training = self.context.live.training()
+        self.status.set_training(len(training), sum(run.steps for run in training))
+        current = self.tabs.currentWidget()
+        frames = current.frames_per_s() if isinstance(current, FastLaneTab) else 0.0
+        self.status.set_live(self.tr("Live {:.0f} pictures/s").format(frames) if frames else "")
+        self._enable_commands()
+
+    @QtCore.Slot(str, object)
+    def _request_done(self, what: str, answer: object) -> None:
+        if what == "submit" and isinstance(answer, RunRecord):
+            self.context.link.runs_changed.emit([answer])
+
+    @QtCore.Slot(str, object)
+    def _request_failed(self, what: str, error: Exception) -> None:
+        self.report(what, error)
+
+    def report(self, what: str, error: Exception) -> None:
+        """Put an error where problems are shown, and say it once in passing."""
+        self._problems.append((what, error))
+        del self._problems[:-200]
+        self.status.set_problems(len(self._problems))
+        self.status.say(str(error), seconds=15)
+
+    # -- life -----------------------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        self.resize(1280, 720)
+        if self._store is None:
+            return
+        for key, restore in (
+            ("geometry", self.restoreGeometry),
+            ("splitter", self.splitter.restoreState),
+            ("columns", self.panel.table.horizontalHeader().restoreState),
+        ):
+            value = self._store.value(f"window/{key}")
+            if isinstance(value, QtCore.QByteArray):
+                restore(value)
+
+    def _remember(self) -> None:
+        if self._store is None:
+            return
+        self._store.setValue("window/geometry", self.saveGeometry())
+        self._store.setValue("window/splitter", self.splitter.saveState())
+        self._store.setValue("window/columns", self.panel.table.horizontalHeader().saveState())
+
+    def closeEvent(self, event: QtGui.QCloseEvent) -> None:
+        if not self.may_close():
+            event.ignore()
+            return
+        self.shutdown()
+        super().closeEvent(event)
+
+    def shutdown(self) -> None:
+        """Release every tab, timer and ring. Twice is safe."""
+        self._tick_timer.stop()
+        self.panel.finish_deleting()
+        self.tabs.close_all()
+        self.background.close()
+        self._remember()
+
+
+def ending(record: RunRecord) -> str:
+    """Return in plain words how a run ended."""
+    length = duration(record.started_ns, record.ended_ns) if record.started_ns else ""
+    after = f" after {length}" if length else ""
+    words = {
+        "finished": f"The training finished{after}: {record.steps:,} steps, all kept.",
+        "cancelled": f"Stopped{after}; the {record.steps:,} recorded steps are kept.",
+        "failed": f"It failed{after}. {record.cause}".strip(),
+    }
+    return words.get(record.state.value, record.state.value)

@@ -1,0 +1,50 @@
+"""What every worker's presenter does: it makes the tabs of a live run."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from PySide6 import QtWidgets
+
+from gym_gui.core.records import RunRecord
+from gym_gui.services.workers import tab_name
+from gym_gui.ui.context import ProgramContext
+from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
+
+
+class WorkerPresenter:
+    """Tabs of a worker's runs. Subclass it where a worker shows more than the live picture."""
+
+    worker: ClassVar[str] = ""
+
+    def __init__(self, worker: str = "") -> None:
+        self.name = worker or self.worker
+
+    def agent_ids(self, record: RunRecord) -> list[str]:
+        """Return the agents that get a live tab of their own."""
+        named = record.spec.config.get("agent_id")
+        return [str(named)] if named else ["agent0"]
+
+    def tab_name(self, agent_id: str) -> str:
+        """Return the tab's name, such as ``CleanRL-Live-agent0``."""
+        return tab_name(self.name, agent_id)
+
+    def create_tabs(
+        self, context: ProgramContext, record: RunRecord, parent: QtWidgets.QWidget | None = None
+    ) -> list[FastLaneTab]:
+        """Return the live tabs of a run, not yet shown. Whoever hosts them cleans them up."""
+        tabs = []
+        for agent_id in self.agent_ids(record):
+            tab = FastLaneTab(
+                record.run_id,
+                agent_id,
+                ring_dir=context.ring_dir,
+                captures=context.data_dir.root / "captures",
+                budget=record.spec.render_budget,
+                rate_hz=context.settings["live.rate_hz"],
+                parent=parent,
+            )
+            tab.setWindowTitle(self.tab_name(agent_id))
+            tab.set_hud_visible(context.settings["window.show_hud"])
+            tabs.append(tab)
+        return tabs

@@ -1,0 +1,88 @@
+// One run's live picture with its numbers over it. Shown in a QQuickWidget by FastLaneTab.
+import QtQuick
+import GymGui 1.0
+
+Rectangle {
+    id: view
+    color: "#0b0d10"
+    property bool hudVisible: true
+    property string message: ""
+    property string detail: ""
+    property bool paused: false
+
+    function number(value, digits) {
+        return isFinite(value) ? value.toLocaleString(Qt.locale("en_US"), "f", digits) : String(value)
+    }
+
+    FastLaneItem {
+        id: frame
+        objectName: "fastLaneItem"
+        anchors.fill: parent
+        opacity: view.message === "" ? 1.0 : 0.35
+    }
+
+    component Reading: Row {
+        property string name
+        property string value
+        property string label
+        spacing: 8
+        Text {
+            text: parent.label
+            color: "#9aa4b2"
+            font.pixelSize: 12
+            width: 64
+        }
+        Text {
+            objectName: parent.name
+            text: parent.value
+            color: "#f2f5f9"
+            font.pixelSize: 13
+            font.bold: true
+            width: 84
+            horizontalAlignment: Text.AlignRight
+        }
+    }
+
+    Rectangle {
+        objectName: "hud"
+        visible: view.hudVisible && (view.message === "" || view.paused)
+        anchors { left: parent.left; top: parent.top; margins: 12 }
+        width: readings.width + 24
+        height: readings.height + 18
+        radius: 8
+        color: "#c8141a22"
+        Column {
+            id: readings
+            anchors.centerIn: parent
+            spacing: 3
+            Reading { name: "last_reward"; label: qsTr("Reward"); value: view.number(frame.lastReward, 2) }
+            Reading { name: "rolling_return"; label: qsTr("Return"); value: view.number(frame.rollingReturn, 1) }
+            Reading { name: "step_rate_hz"; label: qsTr("Steps/s"); value: view.number(frame.stepRateHz, 0) }
+        }
+    }
+
+    Column {
+        visible: view.message !== ""
+        anchors.centerIn: parent
+        width: Math.min(parent.width - 48, 460)
+        spacing: 6
+        Text {
+            objectName: "message"
+            text: view.message
+            color: "#f2f5f9"
+            font.pixelSize: 18
+            font.bold: true
+            width: parent.width
+            wrapMode: Text.WordWrap
+            horizontalAlignment: Text.AlignHCenter
+        }
+        Text {
+            text: view.detail
+            color: "#9aa4b2"
+            font.pixelSize: 13
+            width: parent.width
+            wrapMode: Text.WordWrap
+            horizontalAlignment: Text.AlignHCenter
+        }
+    }
+}

@@ -1,0 +1,235 @@
+"""What the window's commands do; each ``do_…`` is one entry of ``ui/actions.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from gym_gui.core.records import RunSpec
+from gym_gui.ui.tab_registry import tab_kind
+
+
+class RunCommands:
+    """Mixed into MainWindow, whose parts it uses."""
+
+    # Parts of MainWindow; each is typed there.
+    context: Any
+    background: Any
+    panel: Any
+    model: Any
+    tabs: Any
+    status: Any
+    actions_by_name: dict[str, QtGui.QAction]
+    tr: Any
+    _agent_tabs: Any
+    _problems: Any
+
+    @property
+    def _window(self) -> Any:
+        return self
+
+    def _chosen(self) -> Any:
+        return self.model.record(self.panel.selected)
+
+    # -- starting -------------------------------------------------------------------------------
+
+    def do_new_run(self, *_: object) -> None:
+        self._open_start_dialog()
+
+    def _open_start_dialog(self, spec: RunSpec | None = None, script: str = "") -> None:
+        from gym_gui.ui.widgets.start_run_dialog import StartRunDialog
+
+        options: dict[str, Any] = {"spec": spec} if spec else {}
+        dialog = StartRunDialog(self._window, self.context.data_dir, **options)
+        dialog.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.run_requested.connect(self._window.submit)
+        dialog.open()
+
+    def do_demo(self, *_: object) -> None:
+        self._build_and_submit("demo", {})
+
+    def start_script(self, path: str) -> None:
+        """Start the dialog for a script that was dropped or opened."""
+        from gym_gui.services.workers import build_spec, detect_worker
+
+        def build() -> RunSpec:
+            return build_spec(
+                detect_worker(path), {"script": path}, data_dir=self.context.data_dir,
+                cwd=Path(path).parent,
+            )  # fmt: skip
+
+        self.background.run(
+            build,
+            done=lambda spec: self._open_start_dialog(spec),
+            failed=lambda error: self._window.report("script", error),
+        )
+
+    def do_open_script(self, *_: object) -> None:
+        path, _filter = QtWidgets.QFileDialog.getOpenFileName(
+            self._window, self.tr("Open a training script"), "", self.tr("Python (*.py)")
+        )
+        if path:
+            self.start_script(path)
+
+    def _build_and_submit(self, worker: str, values: dict[str, Any]) -> None:
+        def build() -> RunSpec:
+            from gym_gui.services.workers import build_spec
+
+            return build_spec(worker, values, data_dir=self.context.data_dir)
+
+        self.background.run(
+            build,
+            done=self._window.submit,
+            failed=lambda error: self._window.report("start", error),
+        )
+
+    # -- the chosen run -------------------------------------------------------------------------
+
+    def do_show_live(self, *_: object) -> None:
+        if self._chosen() is not None:
+            self._window.show_run(self.panel.selected)
+
+    def do_open_tab(self, key: str, run_id: str = "") -> None:
+        """Open a kind of tab (see ``ui/tab_registry.py``) for a run, or bring it to the front."""
+        kind = tab_kind(key)
+        run_id = (run_id or self.panel.selected) if kind.per_run else ""
+        known = self.tabs.find(run_id, kind.title)
+        if known is not None:
+            self.tabs.reveal(known)
+            return
+        record = self.model.record(run_id)
+        name = (record.spec.name or run_id) if record else ""
+        widget = kind.make(self.context, run_id, self.tabs)
+        self.tabs.add_dynamic_tab(run_id, kind.title, widget, icon_name=kind.icon, help=name)
+        self._window._show_middle()
+
+    def do_stop_run(self, *_: object) -> None:
+        record = self._chosen()
+        if record is not None and not record.state.is_final:
+            self.status.say(self.tr("Stopping {}…").format(record.spec.name or record.run_id))
+            self.context.link.cancel(record.run_id)
+
+    def do_run_again(self, *_: object) -> None:
+        record = self._chosen()
+        if record is not None:
+            self._build_and_submit(record.spec.worker, dict(record.spec.config))
+
+    def do_run_again_with(self, *_: object) -> None:
+        record = self._chosen()
+        if record is not None:
+            self._open_start_dialog(record.spec)
+
+    def do_copy_command(self, *_: object) -> None:
+        record = self._chosen()
+        if record is not None:
+            from gym_gui.services.workers import command_line
+
+            QtWidgets.QApplication.clipboard().setText(command_line(record.spec))
+            self.status.say(self.tr("The command line is copied."))
+
+    def do_open_folder(self, *_: object) -> None:
+        if self._chosen() is not None:
+            folder = self.context.data_dir.run(self.panel.selected).root
+            QtGui.QDesktopServices.openUrl(QtCore.QUrl.fromLocalFile(str(folder)))
+
+    def do_delete_run(self, *_: object) -> None:
+        record = self._chosen()
+        if record is None:
+            return
+        if not record.state.is_final:
+            self.status.say(self.tr("Stop the run first; then it can be deleted."))
+            return
+        self.tabs.close_run(record.run_id)
+        self.panel.delete_later(record.run_id, record.spec.name or record.run_id)
+
+    # -- window ---------------------------------------------------------------------------------
+
+    def do_search_runs(self, *_: object) -> None:
+        self.panel.search.setFocus()
+        self.panel.search.selectAll()
+
+    def do_close_tab(self, *_: object) -> None:
+        self.tabs.close_widget(self.tabs.currentWidget())
+
+    def do_detach_tab(self, *_: object) -> None:
+        if self.tabs.currentWidget() is not None:
+            self.tabs.detach(self.tabs.currentWidget())
+
+    def do_next_tab(self, *_: object) -> None:
+        if self.tabs.count():
+            self.tabs.setCurrentIndex((self.tabs.currentIndex() + 1) % self.tabs.count())
+
+    def do_previous_tab(self, *_: object) -> None:
+        if self.tabs.count():
+            self.tabs.setCurrentIndex((self.tabs.currentIndex() - 1) % self.tabs.count())
+
+    def do_full_screen(self, *_: object) -> None:
+        window = self._window
+        window.showNormal() if window.isFullScreen() else window.showFullScreen()
+
+    def do_quit(self, *_: object) -> None:
+        self._window.close()
+
+    def do_about(self, *_: object) -> None:
+        from gym_gui import __version__
+
+        text = self.tr("gym-gui {}\n\nWatch agents learn, keep every step, replay any moment.")
+        QtWidgets.QMessageBox.about(self._window, self.tr("About"), text.format(__version__))
+
+    def may_close(self) -> bool:
+        """Ask what shall become of runs that train; tell whether the window may close."""
+        training = [run for run in self.context.live.training() if run.run_id]
+        if not training:
+            return True
+        box = QtWidgets.QMessageBox(self._window)
+        box.setIcon(QtWidgets.QMessageBox.Icon.Question)
+        count = len(training)
+        box.setText(
+            self.tr("A run is still training.")
+            if count == 1
+            else self.tr("{} runs are still training.").format(count)
+        )
+        box.setInformativeText(
+            self.tr("They can go on without this window; the next start shows them again.")
+        )
+        keep = box.addButton(self.tr("Keep training"), QtWidgets.QMessageBox.ButtonRole.AcceptRole)
+        stop = box.addButton(self.tr("Stop them"), QtWidgets.QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QtWidgets.QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(keep)
+        box.exec()
+        if box.clickedButton() is stop:
+            for run in training:
+                self.context.link.cancel(run.run_id)
+        return box.clickedButton() in (keep, stop)
+
+    def notify(self, title: str, text: str) -> None:
+        """Tell the desktop that a run has ended, while the window is not in front."""
+        window = self._window
+        if not self.context.settings["window.notify"] or window.isActiveWindow():
+            return
+        QtWidgets.QApplication.alert(window)
+        if QtWidgets.QSystemTrayIcon.isSystemTrayAvailable():
+            tray = QtWidgets.QSystemTrayIcon(window.windowIcon(), window)
+            tray.show()
+            tray.showMessage(title, text)
+            QtCore.QTimer.singleShot(10_000, tray.deleteLater)
+
+    # -- drag and drop --------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QtGui.QDragEnterEvent) -> None:
+        if _dropped_script(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QtGui.QDropEvent) -> None:
+        script = _dropped_script(event.mimeData())
+        if script:
+            event.acceptProposedAction()
+            self.start_script(script)
+
+
+def _dropped_script(data: QtCore.QMimeData) -> str:
+    """Return the path of a dropped Python file, or an empty string."""
+    paths = [url.toLocalFile() for url in data.urls()]
+    return next((path for path in paths if path.endswith(".py")), "")

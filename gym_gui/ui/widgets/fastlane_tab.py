@@ -1,0 +1,216 @@
+"""``FastLaneTab``: one agent, live, with its numbers over the picture and its controls above."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from PySide6 import QtCore, QtGui, QtQuickWidgets, QtWidgets
+
+from gym_gui.controllers.background import Background
+from gym_gui.fastlane.buffer import FastLaneMetrics
+from gym_gui.ui.fastlane_consumer import FastLaneConsumer, View, ViewConfig
+from gym_gui.ui.renderers.fastlane_item import FastLaneItem
+from gym_gui.ui.widgets.capture import Film, save_png
+from gym_gui.ui.widgets.fastlane_bar import FastLaneBar
+
+QML = Path(__file__).resolve().parents[1] / "qml" / "FastLaneView.qml"
+
+MESSAGES = {
+    View.WAITING: (
+        "Waiting for the agent",
+        "The picture appears with its first step. Loading libraries can take a while.",
+    ),
+    View.NO_PICTURE: (
+        "No pictures from this environment",
+        "It steps, but gives nothing to render. Its numbers and its recording are not affected.",
+    ),
+    View.ENDED: ("The run has ended", "Every recorded episode can be replayed."),
+}
+
+
+class FastLaneTab(QtWidgets.QWidget):
+    """Shows a run's ring. ``cleanup`` (also on close) releases timers, reader and leases.
+
+    ring_dir: folder of the rings; stream: ring, None for the run's first;
+    captures: folder that pictures and films are saved in;
+    qml: another scene instead of ``FastLaneView.qml``: it needs a ``FastLaneItem`` in it.
+    """
+
+    detach_requested = QtCore.Signal()
+    captured = QtCore.Signal(str)  # path of a saved picture or film
+    failed = QtCore.Signal(object)  # the error of a capture
+    tile_requested = QtCore.Signal(float, float)  # where it was clicked, 0 to 1 of the frame
+
+    def __init__(
+        self,
+        run_id: str,
+        agent_id: str,
+        *,
+        ring_dir: Path,
+        stream: str | None = None,
+        captures: Path | None = None,
+        budget: float = 0.05,
+        rate_hz: float = 60.0,
+        qml: Path = QML,
+        parent: QtWidgets.QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.run_id, self.agent_id = run_id, agent_id
+        self._captures = captures or Path.home()
+        self._film: Film | None = None
+        self._image = QtGui.QImage()
+        self._ended_text = ""
+        self._counted = (time.monotonic(), 0)
+        self._background = Background(self)
+        self._consumer = FastLaneConsumer(self)
+        self._quick = QtQuickWidgets.QQuickWidget(self)
+        self._engine = self._quick.engine()  # kept: the place to tune QML for every tab
+        self._bar = FastLaneBar(budget=budget, parent=self)
+        self._compose(qml)
+        self._connect()
+        self._consumer.start(run_id, ViewConfig(ring_dir, stream, rate_hz, budget))
+
+    def _compose(self, qml: Path) -> None:
+        self._quick.setResizeMode(QtQuickWidgets.QQuickWidget.ResizeMode.SizeRootObjectToView)
+        self._quick.setClearColor(QtGui.QColor("#0b0d10"))
+        self._quick.rootContext().setContextProperty("fastLaneConsumer", self._consumer)
+        self._quick.setSource(QtCore.QUrl.fromLocalFile(str(qml)))
+        root = self._quick.rootObject()
+        if root is None:
+            raise RuntimeError("; ".join(error.toString() for error in self._quick.errors()))
+        self._root = root
+        self._item: Any = root.findChild(FastLaneItem)
+        self._quick.setAccessibleName(self.tr("Live picture of {}").format(self.agent_id))
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._bar)
+        layout.addWidget(self._quick, 1)
+
+    def _connect(self) -> None:
+        self._consumer.frame_ready.connect(self._show_frame)
+        self._consumer.hud_changed.connect(self._show_hud)
+        self._consumer.view_changed.connect(self._show_view)
+        self._item.tileClicked.connect(self.tile_requested)
+        self._bar.hud_toggled.connect(self.set_hud_visible)
+        self._bar.pace_changed.connect(self._set_pace)
+        self._bar.budget_changed.connect(self._consumer.set_budget)
+        self._bar.picture_requested.connect(self.capture_picture)
+        self._bar.film_toggled.connect(self._toggle_film)
+        self._bar.detach_requested.connect(self.detach_requested)
+
+    # -- what is shown --------------------------------------------------------------------------
+
+    @property
+    def consumer(self) -> FastLaneConsumer:
+        return self._consumer
+
+    @property
+    def message(self) -> str:
+        return str(self._root.property("message"))
+
+    @QtCore.Slot(QtGui.QImage, object)
+    def _show_frame(self, image: QtGui.QImage, metrics: FastLaneMetrics) -> None:
+        if self._image.isNull():
+            self._bar.set_capture_enabled(True)
+        self._image = image
+        self._item.setFrame(
+            image, metrics.last_reward, metrics.rolling_return, metrics.step_rate_hz
+        )
+        if self._film is not None:
+            self._film.add(image, time.monotonic())
+            if self._film.is_full:
+                self._bar.end_film()
+
+    @QtCore.Slot(object)
+    def _show_hud(self, metrics: FastLaneMetrics) -> None:
+        self._item.setHud(metrics.last_reward, metrics.rolling_return, metrics.step_rate_hz)
+
+    @QtCore.Slot(object)
+    def _show_view(self, view: View) -> None:
+        if view is View.STOPPED:
+            return  # the last picture and message stay
+        title, detail = MESSAGES.get(view, ("", ""))
+        if view is View.ENDED and self._ended_text:
+            detail = self._ended_text
+        self._root.setProperty("message", self.tr(title) if title else "")
+        self._root.setProperty("detail", self.tr(detail) if detail else "")
+        self._bar.set_live(view in (View.WAITING, View.LIVE, View.NO_PICTURE))
+        self._bar.set_capture_enabled(not self._image.isNull())
+
+    def frames_per_s(self) -> float:
+        """Return the pictures a second since the last call."""
+        (then, before), now = self._counted, time.monotonic()
+        self._counted = (now, self._consumer.frames)
+        return (self._consumer.frames - before) / (now - then) if now > then else 0.0
+
+    def run_ended(self, words: str = "") -> None:
+        """Say that the run is over, with ``words`` on how."""
+        self._ended_text = words
+        self._consumer.run_ended()
+        self._show_view(View.ENDED)
+
+    @QtCore.Slot(bool)
+    def set_hud_visible(self, visible: bool) -> None:
+        self._root.setProperty("hudVisible", visible)
+        self._bar.show_hud_state(visible)
+
+    @QtCore.Slot(bool, float)
+    def _set_pace(self, paused: bool, max_steps_per_s: float) -> None:
+        """max_steps_per_s: 0 is unlimited, NaN leaves the script's own pace."""
+        own = math.isnan(max_steps_per_s)
+        self._root.setProperty("paused", paused)
+        self._consumer.set_control(
+            paused=paused if paused or not own else None,
+            max_steps_per_s=None if own else max_steps_per_s,
+        )
+
+    # -- capture --------------------------------------------------------------------------------
+
+    def _capture_path(self, suffix: str) -> Path:
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        return self._captures / f"{self.run_id}-{self.agent_id}-{stamp}{suffix}"
+
+    @QtCore.Slot()
+    def capture_picture(self) -> None:
+        """Save the frame that is shown, as PNG at its own size."""
+        if self._image.isNull():
+            return
+        image, path = self._image, self._capture_path(".png")
+        self._save(lambda: save_png(image, path))
+
+    @QtCore.Slot(str)
+    def _toggle_film(self, suffix: str) -> None:
+        """Begin a film of this kind; with an empty suffix, end it and save it."""
+        film, self._film = self._film, Film(suffix) if suffix else None
+        if film is not None:
+            path = self._capture_path(film.suffix)
+            self._save(lambda: film.save(path))
+
+    def _save(self, work: Any) -> None:
+        self._background.run(
+            work, done=lambda path: self.captured.emit(str(path)), failed=self.failed.emit
+        )
+
+    # -- life -----------------------------------------------------------------------------------
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        self._consumer.set_visible(True)
+        super().showEvent(event)
+
+    def hideEvent(self, event: QtGui.QHideEvent) -> None:
+        self._consumer.set_visible(False)
+        super().hideEvent(event)
+
+    def cleanup(self) -> None:
+        """Stop polling and let go of the ring. Calling it twice is safe."""
+        self._consumer.stop()
+        self._film = None
+        self._background.close()
+
+    def closeEvent(self, event: QtGui.QCloseEvent) -> None:
+        self.cleanup()
+        super().closeEvent(event)
