@@ -1,0 +1,161 @@
+"""The records of the spool's protocol as types that msgspec validates while it reads them.
+
+Actions and observations stay as they were written: their text is what the store keeps.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from gym_gui.telemetry.rows import INDEX_MASK
+
+Number = float | Literal["NaN", "Infinity", "-Infinity"]
+Seq = Annotated[int, msgspec.Meta(ge=1, le=INDEX_MASK)]
+Index = Annotated[int, msgspec.Meta(ge=0, le=INDEX_MASK)]
+Instance = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+Flags = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+TimeNs = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+Pixels = Annotated[int, msgspec.Meta(ge=1, le=1 << 14)]
+NOTHING = msgspec.Raw(b"null")
+
+
+class Step(msgspec.Struct, tag_field="type", tag="step", gc=False):
+    """One environment step."""
+
+    seq: Seq
+    stream: Instance
+    index: Index
+    episode: Index
+    step: Index
+    action: msgspec.Raw
+    reward: Number
+    terminated: bool
+    truncated: bool
+    observation: msgspec.Raw
+    time_ns: TimeNs
+    agent: str = ""
+    flags: Flags = 0
+    proposed_action: msgspec.Raw = NOTHING
+
+
+class VStep(msgspec.Struct, tag_field="type", tag="vstep", gc=False):
+    """One step of a vector environment: columns of its instances' steps."""
+
+    seq: Seq
+    streams: list[Instance]
+    index: list[Index]
+    episode: list[Index]
+    step: list[Index]
+    action: list[msgspec.Raw]
+    reward: list[Number]
+    terminated: list[bool]
+    truncated: list[bool]
+    observation: list[msgspec.Raw]
+    time_ns: TimeNs
+    flags: list[Flags] = []
+    agents: list[str] = []
+
+    def __post_init__(self) -> None:
+        length = len(self.streams)
+        columns = (self.index, self.episode, self.step, self.action, self.reward)
+        columns += (self.terminated, self.truncated, self.observation)
+        if any(len(column) != length for column in columns):
+            raise ValueError("columns of different lengths")
+        if any(len(column) not in (0, length) for column in (self.flags, self.agents)):
+            raise ValueError("columns of different lengths")
+
+
+class Reset(msgspec.Struct, tag_field="type", tag="reset"):
+    """The start of an episode, with what re-simulation needs."""
+
+    seq: Seq
+    stream: Instance
+    episode: Index
+    time_ns: TimeNs
+    seed: int | None = None
+    options: msgspec.Raw = NOTHING
+    rng: msgspec.Raw = NOTHING
+    snapshot: str | None = None
+    observation: msgspec.Raw = NOTHING
+
+
+class Episode(msgspec.Struct, tag_field="type", tag="episode", rename={"return_": "return"}):
+    """The totals of an episode that is over."""
+
+    seq: Seq
+    stream: Instance
+    episode: Index
+    length: Index
+    return_: Number
+    terminated: bool
+    truncated: bool
+    start_ns: TimeNs
+    time_ns: TimeNs
+    first_index: Index = 0
+    agent: str = ""
+    success: bool | None = None
+
+
+class Metric(msgspec.Struct, tag_field="type", tag="metric"):
+    """One scalar of the learner."""
+
+    seq: Seq
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
+    value: Number
+    global_step: Int64
+    time_ns: TimeNs
+
+
+class Log(msgspec.Struct, tag_field="type", tag="log"):
+    """One line for the run's log."""
+
+    seq: Seq
+    level: str
+    message: str
+    time_ns: TimeNs
+
+
+class Frame(msgspec.Struct, tag_field="type", tag="frame"):
+    """Where the raw pixels of one step's picture lie in the channel's frames file."""
+
+    seq: Seq
+    stream: Instance
+    episode: Index
+    step: Index
+    index: Index
+    height: Pixels
+    width: Pixels
+    channels: Annotated[int, msgspec.Meta(ge=1, le=4)]
+    format: Literal["RGB", "RGBA", "GREY", "BGRX"]
+    file: Annotated[str, msgspec.Meta(pattern=r"^frames-[0-9]+\.bin$")]
+    offset: Index
+    length: Annotated[int, msgspec.Meta(ge=1, le=64 << 20)]
+
+    def __post_init__(self) -> None:
+        if {"RGB": 3, "RGBA": 4, "GREY": 1, "BGRX": 4}[self.format] != self.channels:
+            raise ValueError("format and channels disagree")
+        if self.length != self.height * self.width * self.channels:
+            raise ValueError("length is not height * width * channels")
+
+
+class Run(msgspec.Struct, tag_field="type", tag="run"):
+    """An event of the run; its further fields are read from the line itself."""
+
+    seq: Seq
+    event: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    time_ns: TimeNs = 0
+
+
+Record = Step | VStep | Reset | Episode | Metric | Log | Frame | Run
+decoder = msgspec.json.Decoder(Record)
+
+
+def run_data(line: bytes) -> dict[str, Any]:
+    """Return what a ``run`` line says beside its type, seq, event and time."""
+    data = msgspec.json.decode(line)
+    for name in ("type", "seq", "event", "time_ns"):
+        data.pop(name, None)
+    return data
