@@ -120,8 +120,9 @@ def _read_uri(path: Path) -> str:
 def make_private(path: Path) -> None:
     """Make the file if it is not there, readable by its owner only. Raises StorageError."""
     try:
+        is_new = not path.exists()
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        if path.stat().st_mode & 0o077:
+        if is_new or path.stat().st_mode & 0o077:
             path.chmod(0o600)  # the log and index beside it take the same mode
     except OSError as error:
         raise StorageError(

@@ -3,6 +3,8 @@
 Actions and observations stay as they were written: their text is what the store keeps.
 """
 
+# pyright: reportGeneralTypeIssues=false, reportCallIssue=false
+# (msgspec's class keywords are not in its annotations)
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal

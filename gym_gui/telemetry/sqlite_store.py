@@ -69,11 +69,11 @@ class TelemetrySQLiteStore:
     def atomic(self) -> Iterator[None]:
         """One transaction: all that is written inside is durable after it, or none of it is."""
         with storage_errors(self.path):
-            if self._stale:
-                self._load()
             self._open.execute("BEGIN IMMEDIATE")
-            self._stale = True  # until the commit, memory runs ahead of the file
             try:
+                if self._stale or self._version() != self._seen:
+                    self._load()
+                self._stale = True  # until the commit, memory runs ahead of the file
                 yield
                 self._write_totals()
                 self._open.execute("COMMIT")
@@ -144,9 +144,14 @@ class TelemetrySQLiteStore:
             raise RuntimeError(f"{self.path} is closed")
         return self._connection
 
+    def _version(self) -> int:
+        """Return a number that changes when another connection has written."""
+        return (self._open.execute("PRAGMA data_version").fetchone() or (0,))[0]
+
     def _load(self) -> None:
         """Read what is kept in memory: after opening, and after a transaction that failed."""
         read = self._open.execute
+        self._seen = self._version()
         self._channels = {name: int(n) for n, name in read("SELECT id, channel FROM channels")}
         self._marks = dict(read("SELECT channel, high_water FROM channels"))
         self._names = {name: int(n) for n, name in read("SELECT id, name FROM metric_names")}
