@@ -55,10 +55,8 @@ def test_a_failed_transaction_leaves_everything_as_it_was(path):
     with TelemetrySQLiteStore(path) as store:
         with store.atomic():
             store.write(steps_batch(0, 10))
-        with pytest.raises(RuntimeError, match="on purpose"), store.atomic():
-            store.write(steps_batch(10, 10))
-            store.write(steps_batch(0, 10, channel="8-new", instance=4))
-            raise RuntimeError("on purpose")
+        with pytest.raises(RuntimeError, match="on purpose"):
+            _write_and_fail(store)
         assert store.high_water("7-abc") == 10
         assert store.high_water("8-new") == 0
         with store.atomic():
@@ -67,6 +65,13 @@ def test_a_failed_transaction_leaves_everything_as_it_was(path):
     with RunReader(path) as reader:
         assert reader.totals()["steps"] == 20
         assert [(s.channel, s.instance) for s in reader.streams()] == [("7-abc", 0), ("8-new", 4)]
+
+
+def _write_and_fail(store: TelemetrySQLiteStore) -> None:
+    with store.atomic():
+        store.write(steps_batch(10, 10))
+        store.write(steps_batch(0, 10, channel="8-new", instance=4))
+        raise RuntimeError("on purpose")
 
 
 def test_channels_and_instances_never_collide(path):
