@@ -158,7 +158,7 @@ class RunRegistry:
             found = connection.execute(
                 "SELECT run_id FROM runs WHERE deleted_ns <= ?", (before,)
             ).fetchall()
-        return sum(self.delete(name) for (name,) in found)
+        return sum(self.delete(str(name)) for (name,) in found)
 
     def delete(self, run_id: str) -> int:
         """Delete a run with its files for good; return the bytes given back."""

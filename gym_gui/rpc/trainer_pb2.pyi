@@ -1,0 +1,294 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Empty(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RunRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class SubmitRunRequest(_message.Message):
+    __slots__ = ("spec_json",)
+    SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
+    spec_json: str
+    def __init__(self, spec_json: _Optional[str] = ...) -> None: ...
+
+class Run(_message.Message):
+    __slots__ = ("run_id", "spec_json", "state", "created_ns", "started_ns", "ended_ns", "exit_code", "signal", "cause", "steps", "episodes", "last_return", "best_return", "rejected", "dropped", "size_bytes")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    CREATED_NS_FIELD_NUMBER: _ClassVar[int]
+    STARTED_NS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_NS_FIELD_NUMBER: _ClassVar[int]
+    EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    EPISODES_FIELD_NUMBER: _ClassVar[int]
+    LAST_RETURN_FIELD_NUMBER: _ClassVar[int]
+    BEST_RETURN_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    spec_json: str
+    state: str
+    created_ns: int
+    started_ns: int
+    ended_ns: int
+    exit_code: int
+    signal: int
+    cause: str
+    steps: int
+    episodes: int
+    last_return: float
+    best_return: float
+    rejected: int
+    dropped: int
+    size_bytes: int
+    def __init__(self, run_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., state: _Optional[str] = ..., created_ns: _Optional[int] = ..., started_ns: _Optional[int] = ..., ended_ns: _Optional[int] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., cause: _Optional[str] = ..., steps: _Optional[int] = ..., episodes: _Optional[int] = ..., last_return: _Optional[float] = ..., best_return: _Optional[float] = ..., rejected: _Optional[int] = ..., dropped: _Optional[int] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class RunList(_message.Message):
+    __slots__ = ("runs",)
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    runs: _containers.RepeatedCompositeFieldContainer[Run]
+    def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ...) -> None: ...
+
+class WorkerHello(_message.Message):
+    __slots__ = ("run_id", "worker_id")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    worker_id: str
+    def __init__(self, run_id: _Optional[str] = ..., worker_id: _Optional[str] = ...) -> None: ...
+
+class ControlReport(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class Control(_message.Message):
+    __slots__ = ("paused", "max_steps_per_s")
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEPS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    paused: bool
+    max_steps_per_s: float
+    def __init__(self, paused: _Optional[bool] = ..., max_steps_per_s: _Optional[float] = ...) -> None: ...
+
+class SetControlRequest(_message.Message):
+    __slots__ = ("run_id", "paused", "max_steps_per_s")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    PAUSED_FIELD_NUMBER: _ClassVar[int]
+    MAX_STEPS_PER_S_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    paused: bool
+    max_steps_per_s: float
+    def __init__(self, run_id: _Optional[str] = ..., paused: _Optional[bool] = ..., max_steps_per_s: _Optional[float] = ...) -> None: ...
+
+class Health(_message.Message):
+    __slots__ = ("json",)
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    json: str
+    def __init__(self, json: _Optional[str] = ...) -> None: ...
+
+class Hello(_message.Message):
+    __slots__ = ("run_id", "channel")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    channel: str
+    def __init__(self, run_id: _Optional[str] = ..., channel: _Optional[str] = ...) -> None: ...
+
+class Publication(_message.Message):
+    __slots__ = ("hello", "batch")
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    hello: Hello
+    batch: Batch
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+
+class Acknowledgement(_message.Message):
+    __slots__ = ("channel", "committed")
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    COMMITTED_FIELD_NUMBER: _ClassVar[int]
+    channel: str
+    committed: int
+    def __init__(self, channel: _Optional[str] = ..., committed: _Optional[int] = ...) -> None: ...
+
+class Batch(_message.Message):
+    __slots__ = ("run_id", "channel", "first_seq", "last_seq", "steps", "episodes", "resets", "metrics", "logs", "frames", "events", "rejected", "skipped")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SEQ_FIELD_NUMBER: _ClassVar[int]
+    LAST_SEQ_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    EPISODES_FIELD_NUMBER: _ClassVar[int]
+    RESETS_FIELD_NUMBER: _ClassVar[int]
+    METRICS_FIELD_NUMBER: _ClassVar[int]
+    LOGS_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    REJECTED_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    channel: str
+    first_seq: int
+    last_seq: int
+    steps: Steps
+    episodes: _containers.RepeatedCompositeFieldContainer[Episode]
+    resets: _containers.RepeatedCompositeFieldContainer[Reset]
+    metrics: _containers.RepeatedCompositeFieldContainer[Metric]
+    logs: _containers.RepeatedCompositeFieldContainer[Log]
+    frames: _containers.RepeatedCompositeFieldContainer[Frame]
+    events: _containers.RepeatedCompositeFieldContainer[Event]
+    rejected: int
+    skipped: int
+    def __init__(self, run_id: _Optional[str] = ..., channel: _Optional[str] = ..., first_seq: _Optional[int] = ..., last_seq: _Optional[int] = ..., steps: _Optional[_Union[Steps, _Mapping]] = ..., episodes: _Optional[_Iterable[_Union[Episode, _Mapping]]] = ..., resets: _Optional[_Iterable[_Union[Reset, _Mapping]]] = ..., metrics: _Optional[_Iterable[_Union[Metric, _Mapping]]] = ..., logs: _Optional[_Iterable[_Union[Log, _Mapping]]] = ..., frames: _Optional[_Iterable[_Union[Frame, _Mapping]]] = ..., events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., rejected: _Optional[int] = ..., skipped: _Optional[int] = ...) -> None: ...
+
+class Cells(_message.Message):
+    __slots__ = ("kinds", "integers", "floats", "texts")
+    KINDS_FIELD_NUMBER: _ClassVar[int]
+    INTEGERS_FIELD_NUMBER: _ClassVar[int]
+    FLOATS_FIELD_NUMBER: _ClassVar[int]
+    TEXTS_FIELD_NUMBER: _ClassVar[int]
+    kinds: bytes
+    integers: _containers.RepeatedScalarFieldContainer[int]
+    floats: _containers.RepeatedScalarFieldContainer[float]
+    texts: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, kinds: _Optional[bytes] = ..., integers: _Optional[_Iterable[int]] = ..., floats: _Optional[_Iterable[float]] = ..., texts: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Steps(_message.Message):
+    __slots__ = ("stream", "index", "episode", "step", "action", "reward", "flags", "time_ns", "observation", "agent", "proposed_action")
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    EPISODE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    REWARD_FIELD_NUMBER: _ClassVar[int]
+    FLAGS_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    OBSERVATION_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    PROPOSED_ACTION_FIELD_NUMBER: _ClassVar[int]
+    stream: _containers.RepeatedScalarFieldContainer[int]
+    index: _containers.RepeatedScalarFieldContainer[int]
+    episode: _containers.RepeatedScalarFieldContainer[int]
+    step: _containers.RepeatedScalarFieldContainer[int]
+    action: Cells
+    reward: _containers.RepeatedScalarFieldContainer[float]
+    flags: _containers.RepeatedScalarFieldContainer[int]
+    time_ns: _containers.RepeatedScalarFieldContainer[int]
+    observation: _containers.RepeatedScalarFieldContainer[str]
+    agent: _containers.RepeatedScalarFieldContainer[str]
+    proposed_action: Cells
+    def __init__(self, stream: _Optional[_Iterable[int]] = ..., index: _Optional[_Iterable[int]] = ..., episode: _Optional[_Iterable[int]] = ..., step: _Optional[_Iterable[int]] = ..., action: _Optional[_Union[Cells, _Mapping]] = ..., reward: _Optional[_Iterable[float]] = ..., flags: _Optional[_Iterable[int]] = ..., time_ns: _Optional[_Iterable[int]] = ..., observation: _Optional[_Iterable[str]] = ..., agent: _Optional[_Iterable[str]] = ..., proposed_action: _Optional[_Union[Cells, _Mapping]] = ...) -> None: ...
+
+class Episode(_message.Message):
+    __slots__ = ("stream", "episode", "agent", "length", "terminated", "truncated", "start_ns", "end_ns", "first_index", "success")
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    EPISODE_FIELD_NUMBER: _ClassVar[int]
+    AGENT_FIELD_NUMBER: _ClassVar[int]
+    LENGTH_FIELD_NUMBER: _ClassVar[int]
+    RETURN_FIELD_NUMBER: _ClassVar[int]
+    TERMINATED_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    START_NS_FIELD_NUMBER: _ClassVar[int]
+    END_NS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_INDEX_FIELD_NUMBER: _ClassVar[int]
+    SUCCESS_FIELD_NUMBER: _ClassVar[int]
+    stream: int
+    episode: int
+    agent: str
+    length: int
+    terminated: bool
+    truncated: bool
+    start_ns: int
+    end_ns: int
+    first_index: int
+    success: bool
+    def __init__(self, stream: _Optional[int] = ..., episode: _Optional[int] = ..., agent: _Optional[str] = ..., length: _Optional[int] = ..., terminated: _Optional[bool] = ..., truncated: _Optional[bool] = ..., start_ns: _Optional[int] = ..., end_ns: _Optional[int] = ..., first_index: _Optional[int] = ..., success: _Optional[bool] = ..., **kwargs) -> None: ...
+
+class Reset(_message.Message):
+    __slots__ = ("stream", "episode", "json", "time_ns")
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    EPISODE_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    stream: int
+    episode: int
+    json: str
+    time_ns: int
+    def __init__(self, stream: _Optional[int] = ..., episode: _Optional[int] = ..., json: _Optional[str] = ..., time_ns: _Optional[int] = ...) -> None: ...
+
+class Metric(_message.Message):
+    __slots__ = ("seq", "name", "value", "global_step", "time_ns")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    GLOBAL_STEP_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    name: str
+    value: float
+    global_step: int
+    time_ns: int
+    def __init__(self, seq: _Optional[int] = ..., name: _Optional[str] = ..., value: _Optional[float] = ..., global_step: _Optional[int] = ..., time_ns: _Optional[int] = ...) -> None: ...
+
+class Log(_message.Message):
+    __slots__ = ("seq", "level", "message", "time_ns")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    level: str
+    message: str
+    time_ns: int
+    def __init__(self, seq: _Optional[int] = ..., level: _Optional[str] = ..., message: _Optional[str] = ..., time_ns: _Optional[int] = ...) -> None: ...
+
+class Frame(_message.Message):
+    __slots__ = ("seq", "stream", "index", "episode", "step", "height", "width", "channels", "format", "pixels")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    EPISODE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    PIXELS_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    stream: int
+    index: int
+    episode: int
+    step: int
+    height: int
+    width: int
+    channels: int
+    format: str
+    pixels: bytes
+    def __init__(self, seq: _Optional[int] = ..., stream: _Optional[int] = ..., index: _Optional[int] = ..., episode: _Optional[int] = ..., step: _Optional[int] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., channels: _Optional[int] = ..., format: _Optional[str] = ..., pixels: _Optional[bytes] = ...) -> None: ...
+
+class Event(_message.Message):
+    __slots__ = ("seq", "event", "json", "time_ns")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    TIME_NS_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    event: str
+    json: str
+    time_ns: int
+    def __init__(self, seq: _Optional[int] = ..., event: _Optional[str] = ..., json: _Optional[str] = ..., time_ns: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,120 @@
+"""The daemon's calls as seen from the window and the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
+
+from grpc import aio
+
+from gym_gui.core.records import EpisodeRecord, RunRecord, RunSpec
+from gym_gui.rpc import trainer_pb2 as pb
+from gym_gui.rpc.channel import error_from, open_channel
+from gym_gui.rpc.codec import decode_batch, decode_run, decode_steps
+from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceStub
+from gym_gui.telemetry.batch import RecordBatch, StepColumns
+
+
+def _raises_ours(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    async def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            return await method(*arguments, **options)
+        except aio.AioRpcError as error:
+            raise error_from(error) from None
+
+    return call
+
+
+class TrainerClient:
+    """Asynchronous; use it in the event loop where it was opened.
+
+    All calls raise GymGuiError: what the daemon answered, or DaemonError when it is not there.
+    """
+
+    def __init__(self, address: Any) -> None:
+        self._target = str(address)
+        self._channel: aio.Channel | None = None
+
+    async def __aenter__(self) -> TrainerClient:
+        self._channel = open_channel(self._target)
+        self._stub = TrainerServiceStub(self._channel)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection. Twice is safe."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    @_raises_ours
+    async def submit_run(self, spec: RunSpec) -> RunRecord:
+        request = pb.SubmitRunRequest(spec_json=json.dumps(spec.to_dict()))
+        return decode_run(await self._stub.SubmitRun(request))
+
+    @_raises_ours
+    async def cancel_run(self, run_id: str) -> RunRecord:
+        """Ask a run to end; ``watch_runs`` tells when it has."""
+        return decode_run(await self._stub.CancelRun(pb.RunRequest(run_id=run_id)))
+
+    @_raises_ours
+    async def delete_run(self, run_id: str) -> None:
+        """Delete a finished run and its files for good."""
+        await self._stub.DeleteRun(pb.RunRequest(run_id=run_id))
+
+    @_raises_ours
+    async def list_runs(self) -> list[RunRecord]:
+        return [decode_run(run) for run in (await self._stub.ListRuns(pb.Empty())).runs]
+
+    @_raises_ours
+    async def health(self) -> dict[str, Any]:
+        """Return what the daemon is doing, with the counters of its queues."""
+        return json.loads((await self._stub.GetHealth(pb.Empty())).json)
+
+    async def watch_runs(self) -> AsyncIterator[RunRecord]:
+        """Yield every run as it is, then each that changes."""
+        async with contextlib.aclosing(self._watch(self._stub.WatchRuns(pb.Empty()))) as answers:
+            async for run in answers:
+                yield decode_run(run)
+
+    async def stream_steps(self, run_id: str) -> AsyncIterator[StepColumns]:
+        """Yield new steps; what comes too fast is skipped."""
+        async with contextlib.aclosing(self._stream("StreamRunSteps", run_id)) as batches:
+            async for batch in batches:
+                yield decode_steps(batch.steps)
+
+    async def stream_episodes(self, run_id: str) -> AsyncIterator[list[EpisodeRecord]]:
+        """Yield episodes as they end."""
+        async with contextlib.aclosing(self._stream("StreamRunEpisodes", run_id)) as batches:
+            async for batch in batches:
+                yield decode_batch(batch).episodes
+
+    async def stream_records(self, run_id: str) -> AsyncIterator[RecordBatch]:
+        """Yield resets, metrics, logs and events as they come."""
+        async with contextlib.aclosing(self._stream("StreamRunRecords", run_id)) as batches:
+            async for batch in batches:
+                yield decode_batch(batch)
+
+    async def stream_frames(self, run_id: str) -> AsyncIterator[RecordBatch]:
+        """Yield recorded frames, the newest only."""
+        async with contextlib.aclosing(self._stream("StreamRunFrames", run_id)) as batches:
+            async for batch in batches:
+                yield decode_batch(batch)
+
+    def _stream(self, call: str, run_id: str) -> AsyncGenerator[Any, None]:
+        return self._watch(getattr(self._stub, call)(pb.RunRequest(run_id=run_id)))
+
+    async def _watch(self, answers: Any) -> AsyncGenerator[Any, None]:
+        try:
+            async for answer in answers:
+                yield answer
+        except aio.AioRpcError as error:
+            raise error_from(error) from None
+        finally:
+            answers.cancel()

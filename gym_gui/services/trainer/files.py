@@ -1,0 +1,48 @@
+"""Small JSON files that processes of one run leave for each other: whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a file of mode 0600 in one go: a reader sees the old content or the new."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the file's content, or None while there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+
+
+def start_ticks(pid: int) -> float:
+    """Return when a process was started, as psutil tells it; 0 when there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
+
+
+def is_running(pid: int, ticks: float) -> bool:
+    """Tell whether this very process still runs; a reused pid or a zombie does not count."""
+    try:
+        process = psutil.Process(pid)
+        return (
+            abs(process.create_time() - ticks) < 0.05 and process.status() != psutil.STATUS_ZOMBIE
+        )
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,58 @@
+"""Starting the processes of a run, each in a session of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from gym_gui.core.paths import TAP_VARIABLE, DataDir, RunDir, private_dir
+from gym_gui.core.records import RunSpec
+from gym_gui.services.trainer.files import write_json
+from gym_gui.worker.install import prepare
+
+
+def prepare_folder(data_dir: DataDir, spec: RunSpec) -> RunDir:
+    """Write what supervisor and tap read: ``run.json``, the tap's folder, ``launch.json``."""
+    run_dir = data_dir.run(spec.run_id)
+    private_dir(run_dir.root)
+    write_json(run_dir.spec, spec.to_dict())
+    variables = {**spec.env, **prepare(run_dir, spec, data_dir.ring_dir)}
+    write_json(run_dir.root / "launch.json", {"environment": variables})
+    return run_dir
+
+
+def start_supervisor(run_dir: RunDir) -> subprocess.Popen[bytes]:
+    """Start the run's supervisor, which starts the worker. It outlives us."""
+    return _start(run_dir, "gym_gui.services.trainer.supervisor", str(run_dir.root))
+
+
+def start_proxy(run_dir: RunDir, address: str) -> subprocess.Popen[bytes]:
+    """Start the run's proxy, which publishes the spool to ``address``."""
+    module = "gym_gui.services.trainer.trainer_telemetry_proxy"
+    return _start(run_dir, module, str(run_dir.root), "--address", address)
+
+
+def _start(run_dir: RunDir, module: str, *words: str) -> subprocess.Popen[bytes]:
+    variables = {name: value for name, value in os.environ.items() if name != TAP_VARIABLE}
+    log = run_dir.root / f"{module.rpartition('.')[2]}.log"
+    with open(log, "ab", opener=_private) as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", module, *words],
+            cwd=_place(run_dir.root),
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _place(path: Path) -> str:
+    # Not where the program was called: a folder named gym_gui there must not come first.
+    return str(path)
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)

@@ -1,0 +1,310 @@
+"""The daemon's runs: submitted, followed to their end, found again after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gym_gui.core.errors import GymGuiError, RunNotFoundError, UsageError
+from gym_gui.core.paths import DataDir, RunDir
+from gym_gui.core.records import RunRecord, RunSpec, RunState
+from gym_gui.services.registry import RunRegistry
+from gym_gui.services.telemetry import TelemetryService
+from gym_gui.services.trainer.files import is_running, read_json
+from gym_gui.services.trainer.launching import prepare_folder, start_proxy, start_supervisor
+from gym_gui.services.trainer.outcome import outcome
+from gym_gui.services.trainer.streams import TelemetryAsyncHub
+from gym_gui.telemetry.batch import RecordBatch
+from gym_gui.telemetry.storage import Totals
+
+TICK_S = 0.05
+TOTALS_S = 0.5  # how often watchers and registry hear of running totals
+START_S = 20.0  # how long a supervisor may take to report
+RETRY_S = (0.0, 0.2, 1.0, 5.0)
+
+
+@dataclass
+class _Live:
+    """One run that is not over: its record, its processes, the task that follows it."""
+
+    record: RunRecord
+    run_dir: RunDir
+    supervisor: subprocess.Popen[bytes] | None = None
+    proxy: subprocess.Popen[bytes] | None = None
+    proxy_starts: int = 0
+    proxy_after: float = 0.0
+    begun: float = field(default_factory=time.monotonic)
+    task: asyncio.Task[None] | None = None
+    saved: float = 0.0
+
+
+class Watcher:
+    """One caller of WatchRuns: which runs it has not heard of yet."""
+
+    def __init__(self, run_ids: Sequence[str]) -> None:
+        self.dirty = dict.fromkeys(run_ids)
+        self.changed = asyncio.Event()
+        self.urgent = asyncio.Event()
+        self.urgent.set()
+        self.changed.set()
+
+
+class RunManager:
+    """Lives in the daemon's event loop. ``start`` first, ``close`` last."""
+
+    def __init__(self, data_dir: DataDir, telemetry: TelemetryService, address: str) -> None:
+        self.data_dir = data_dir
+        self.telemetry = telemetry
+        self.address = address
+        self.hub = TelemetryAsyncHub(telemetry, on_committed=self._committed)
+        self._registry = RunRegistry(data_dir)
+        self._live: dict[str, _Live] = {}
+        self._watchers: set[Watcher] = set()
+        self._closing = False
+
+    async def start(self) -> None:
+        """Take up again what was running when the last daemon ended."""
+        for record in await asyncio.to_thread(self._registry.list):
+            if not record.state.is_final and record.spec.mode != "human":
+                await self._open(record)
+
+    async def close(self) -> None:
+        """Let go of all runs; their supervisors and workers go on."""
+        self._closing = True
+        tasks = [live.task for live in self._live.values() if live.task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for live in self._live.values():
+            await asyncio.to_thread(_end_process, live.proxy)
+        await asyncio.to_thread(self.telemetry.close)
+        for live in self._live.values():
+            await self._save(live)
+        self.hub.close()
+        self._registry.close()
+
+    async def submit(self, spec: RunSpec) -> RunRecord:
+        """Register and start a run. Raises UsageError when its id is taken or it cannot be."""
+        if not spec.command:
+            raise UsageError("The run has no command.", next_step="Name a script to run.")
+        if not os.path.isdir(spec.cwd):
+            raise UsageError(
+                f"The folder {spec.cwd} does not exist.", next_step="Start the run from another."
+            )
+        spec.created_ns = spec.created_ns or time.time_ns()
+        await asyncio.to_thread(prepare_folder, self.data_dir, spec)
+        record = await asyncio.to_thread(self._registry.add, spec, state=RunState.STARTING)
+        live = await self._open(record, start=True)
+        return live.record
+
+    async def _open(self, record: RunRecord, *, start: bool = False) -> _Live:
+        run_dir = self.data_dir.run(record.run_id)
+        live = self._live[record.run_id] = _Live(record, run_dir)
+        try:
+            await asyncio.to_thread(
+                self.telemetry.open_run,
+                record.run_id,
+                spec=record.spec,
+                on_committed=self.hub.committing(record.run_id),
+            )
+            if start:
+                live.supervisor = start_supervisor(run_dir)
+        except (GymGuiError, OSError) as error:
+            record.state, record.cause = RunState.FAILED, str(error)
+            await self._close_run(live)
+            raise
+        live.task = asyncio.create_task(self._follow(live))
+        self._changed(live, urgent=True)
+        return live
+
+    async def list_runs(self) -> list[RunRecord]:
+        """Return all runs, those that are going on with their newest totals."""
+        records = await asyncio.to_thread(self._registry.list)
+        return [
+            self._live[record.run_id].record if record.run_id in self._live else record
+            for record in records
+        ]
+
+    async def get(self, run_id: str) -> RunRecord:
+        """Return one run. Raises RunNotFoundError."""
+        live = self._live.get(run_id)
+        return live.record if live else await asyncio.to_thread(self._registry.get, run_id)
+
+    async def cancel(self, run_id: str) -> RunRecord:
+        """Ask a run's worker to end; a run that is over stays as it is."""
+        live = self._live.get(run_id)
+        if live is None:
+            return await self.get(run_id)
+        report = read_json(live.run_dir.supervisor)
+        pid = report["supervisor_pid"] if report else live.supervisor and live.supervisor.pid
+        if pid and (report is None or is_running(pid, report["supervisor_ticks"])):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+        elif report and is_running(report["pid"], report["start_ticks"]):
+            os.killpg(report["pid"], signal.SIGTERM)
+        return live.record
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a finished run for good. Raises UsageError while it is going on."""
+        if run_id in self._live:
+            raise UsageError(f"{run_id} is still going on.", next_step="Stop it first.")
+        await asyncio.to_thread(self._registry.delete, run_id)
+
+    def is_open(self, run_id: str) -> bool:
+        return run_id in self._live
+
+    def health(self) -> dict[str, Any]:
+        """Return what the daemon is doing, with the counters of its queues."""
+        runs = {}
+        for run_id in self.telemetry.open_runs():
+            found = self.telemetry.statistics(run_id)
+            sink = {name: getattr(found.sink, name) for name in found.sink.__dataclass_fields__}
+            queue = {name: getattr(found.queue, name) for name in found.queue.__dataclass_fields__}
+            runs[run_id] = {"sink": {**sink, "state": found.sink.state.value}, "queue": queue}
+        hub = {"waits": self.hub.waits, "duplicates": self.hub.duplicates}
+        return {"pid": os.getpid(), "data_dir": str(self.data_dir.root), "hub": hub, "runs": runs}
+
+    # Following a run
+
+    async def _follow(self, live: _Live) -> None:
+        while not await self._look(live):
+            await asyncio.sleep(TICK_S)
+        await self._finish(live)
+
+    async def _look(self, live: _Live) -> bool:
+        """Bring state and processes up to date; True when the run is over and stored."""
+        if live.supervisor is not None:
+            live.supervisor.poll()  # no zombie stays
+        report = read_json(live.run_dir.supervisor)
+        if report is None:
+            waited = time.monotonic() - live.begun
+            ended = live.supervisor is None or live.supervisor.returncode is not None
+            return (ended and waited > (TICK_S if live.supervisor else 0.0)) or waited > START_S
+        if live.record.state in (RunState.QUEUED, RunState.STARTING):
+            live.record.state = RunState.RUNNING
+            live.record.started_ns = report["started_ns"]
+            self._changed(live, urgent=True)
+        await self._save_now_and_then(live)
+        return self._proxy_is_done(live)
+
+    def _proxy_is_done(self, live: _Live) -> bool:
+        if live.proxy is not None:
+            code = live.proxy.poll()
+            if code is None:
+                return False
+            live.proxy = None
+            if code == 0:
+                return True
+            pause_s = RETRY_S[min(live.proxy_starts, len(RETRY_S) - 1)]
+            live.proxy_after = time.monotonic() + pause_s
+        if time.monotonic() >= live.proxy_after:
+            live.proxy_starts += 1
+            live.proxy = start_proxy(live.run_dir, self.address)
+        return False
+
+    async def _finish(self, live: _Live) -> None:
+        report = read_json(live.run_dir.supervisor)
+        ended = await asyncio.to_thread(outcome, live.run_dir, report)
+        live.record.state, live.record.cause = ended.state, ended.cause
+        live.record.exit_code, live.record.signal = ended.exit_code, ended.signal
+        live.record.ended_ns = ended.ended_ns
+        await self._close_run(live)
+
+    async def _close_run(self, live: _Live) -> None:
+        run_id = live.record.run_id
+        await asyncio.to_thread(self.telemetry.close_run, run_id)
+        live.record.size_bytes = await asyncio.to_thread(self._registry.size_bytes, run_id)
+        await self._save(live)
+        del self._live[run_id]
+        self.hub.forget_run(run_id)
+        self._changed(live, urgent=True)
+
+    async def _save_now_and_then(self, live: _Live) -> None:
+        if time.monotonic() - live.saved > 1.0:
+            await self._save(live)
+
+    async def _save(self, live: _Live) -> None:
+        live.saved = time.monotonic()
+        names = ("state", "started_ns", "ended_ns", "exit_code", "signal", "cause", "steps")
+        names += ("episodes", "last_return", "best_return", "rejected", "dropped", "size_bytes")
+        values = {name: getattr(live.record, name) for name in names}
+        try:
+            await asyncio.to_thread(self._registry.update, live.record.run_id, **values)
+        except RunNotFoundError:
+            return  # deleted by somebody else meanwhile
+
+    def _committed(self, run_id: str, batches: list[RecordBatch], totals: Totals) -> None:
+        live = self._live.get(run_id)
+        if live is None:
+            return
+        record = live.record
+        record.steps, record.episodes = totals.steps, totals.episodes
+        record.last_return, record.best_return = totals.last_return, totals.best_return
+        urgent = False
+        for batch in batches:
+            for event in batch.events:
+                urgent |= _apply_event(record, event.event, event.data)
+        self._changed(live, urgent=urgent)
+
+    def count_rejected(self, run_id: str, count: int) -> None:
+        live = self._live.get(run_id)
+        if live is not None:
+            live.record.rejected += count
+
+    # Watching
+
+    async def watch(self) -> AsyncIterator[RunRecord]:
+        """Yield every run as it is, then each that changes; totals at most every ``TOTALS_S``."""
+        records = {record.run_id: record for record in await self.list_runs()}
+        watcher = Watcher(list(records)[::-1])
+        self._watchers.add(watcher)
+        try:
+            while True:
+                await watcher.changed.wait()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(watcher.urgent.wait(), TOTALS_S)
+                dirty, watcher.dirty = watcher.dirty, {}
+                watcher.changed.clear()
+                watcher.urgent.clear()
+                for run_id, changed in dirty.items():
+                    yield changed or records[run_id]
+        finally:
+            self._watchers.discard(watcher)
+
+    def _changed(self, live: _Live, *, urgent: bool) -> None:
+        for watcher in self._watchers:
+            watcher.dirty[live.record.run_id] = live.record
+            watcher.changed.set()
+            if urgent:
+                watcher.urgent.set()
+
+
+def _apply_event(record: RunRecord, event: str, data: dict[str, Any]) -> bool:
+    """Take over what a ``run`` record says of the run; True when its state changed."""
+    if event == "dropped":
+        record.dropped += int(data.get("count", 0))
+    elif event == "paused" and record.state is RunState.RUNNING:
+        record.state = RunState.PAUSED
+        return True
+    elif event == "resumed" and record.state is RunState.PAUSED:
+        record.state = RunState.RUNNING
+        return True
+    return False
+
+
+def _end_process(process: subprocess.Popen[bytes] | None, *, timeout_s: float = 10.0) -> None:
+    if process is None:
+        return
+    process.terminate()
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

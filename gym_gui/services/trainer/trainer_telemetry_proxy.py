@@ -1,0 +1,275 @@
+"""One run's proxy: tails its spool, sends batches to the daemon, resumes after any crash.
+
+    python -m gym_gui.services.trainer.trainer_telemetry_proxy RUN_DIR --address TARGET
+
+Ends with 0 when the worker has ended and everything it wrote is committed. While the daemon is
+away it waits: the spool is the queue.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+from grpc import aio
+
+from gym_gui.core.paths import RunDir
+from gym_gui.rpc import trainer_pb2 as pb
+from gym_gui.rpc.channel import open_channel
+from gym_gui.rpc.codec import encode_batch
+from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceStub
+from gym_gui.services.trainer.decoding import Decoder
+from gym_gui.services.trainer.files import is_running, read_json
+from gym_gui.services.trainer.spool import (
+    ChannelTail,
+    Lines,
+    StdoutTail,
+    Tail,
+    channel_folders,
+    looks_like_record,
+)
+
+WINDOW = 64  # batches that may be without an acknowledgement
+POLL_S = 0.02
+RETRY_S = (0.1, 0.5, 1.0, 2.0)
+BUSY_EXIT = 75  # another proxy serves this run
+
+
+class _Channel:
+    """One channel on its way: where it is read, and what the daemon has committed."""
+
+    def __init__(self, tail: Tail, decoder: Decoder) -> None:
+        self.tail = tail
+        self.decoder = decoder
+        self.sent = 0
+        self.committed = 0
+        self.greeted = asyncio.Event()
+        self.unanswered: list[int] = []  # last_seq of each batch under way
+
+    def acknowledge(self, committed: int) -> int:
+        """Take note of a mark; return how many batches it answers."""
+        self.committed = max(self.committed, committed)
+        before = len(self.unanswered)
+        self.unanswered = [last for last in self.unanswered if last > committed]
+        self.tail.trim(self.committed)
+        return before - len(self.unanswered)
+
+
+class Proxy:
+    """Sends one run's spool. ``run`` returns when all is committed and the worker has ended."""
+
+    def __init__(self, run_dir: RunDir, address: str) -> None:
+        self.run_dir = run_dir
+        self.address = address
+        self.stopping = asyncio.Event()
+        self._rejected = run_dir.rejected.open("a", encoding="utf-8")
+
+    async def run(self) -> None:
+        """Publish until the end; begin again behind the committed mark when the daemon goes."""
+        attempt = 0
+        while not self.stopping.is_set():
+            try:
+                async with open_channel(self.address) as channel:
+                    if await _Publishing(self, TrainerServiceStub(channel)).run():
+                        return
+                attempt = 0
+            except aio.AioRpcError as error:
+                if error.code() == grpc.StatusCode.NOT_FOUND:
+                    raise SystemExit(f"gym-gui: {error.details()}") from error
+            with contextlib.suppress(TimeoutError):
+                pause_s = RETRY_S[min(attempt, len(RETRY_S) - 1)]
+                await asyncio.wait_for(self.stopping.wait(), pause_s)
+            attempt += 1
+
+    def close(self) -> None:
+        self._rejected.close()
+
+    def reject(self, channel: str, seq: int, line: bytes, reason: str) -> None:
+        """Set a bad line aside, with the reason."""
+        entry = {"channel": channel, "seq": seq, "reason": reason}
+        self._rejected.write(json.dumps({**entry, "line": line.decode(errors="replace")}) + "\n")
+        self._rejected.flush()
+
+    def worker_has_ended(self) -> bool:
+        report = read_json(self.run_dir.supervisor)
+        if report is None:
+            return False
+        if report["ended_ns"]:
+            return True
+        return not is_running(report["supervisor_pid"], report["supervisor_ticks"]) and (
+            not is_running(report["pid"], report["start_ticks"])
+        )
+
+
+class _Publishing:
+    """One connection's worth of publishing."""
+
+    def __init__(self, proxy: Proxy, stub: TrainerServiceStub) -> None:
+        self.proxy = proxy
+        self.run_id = proxy.run_dir.run_id
+        self.channels: dict[str, _Channel] = {}
+        self._credit = asyncio.Semaphore(WINDOW)
+        self._call = stub.PublishRunSteps()
+        self._complete = False
+
+    async def run(self) -> bool:
+        """Return True when the run is over and committed, False when asked to stop."""
+        answers = asyncio.create_task(self._take_answers())
+        try:
+            sending = asyncio.create_task(self._send_all())
+            done, _ = await asyncio.wait({sending, answers}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+            if sending not in done:  # the daemon ended the call
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+                return False
+            await self._call.done_writing()
+            await answers
+            return self._complete
+        finally:
+            answers.cancel()
+            await asyncio.gather(answers, return_exceptions=True)
+            for channel in self.channels.values():
+                channel.tail.close()
+            self._call.cancel()
+
+    async def _take_answers(self) -> None:
+        async for answer in self._call:
+            channel = self.channels[answer.channel]
+            for _ in range(channel.acknowledge(answer.committed)):
+                self._credit.release()
+            channel.greeted.set()
+
+    async def _send_all(self) -> None:
+        while not self.proxy.stopping.is_set():
+            ended = self.proxy.worker_has_ended()  # asked before reading: nothing comes after it
+            await self._open_new_channels()
+            sent = 0
+            for channel in list(self.channels.values()):
+                sent += await self._send(channel)
+            if not sent and ended:
+                await self._send_torn_lines()
+                await self._all_committed()
+                self._complete = True
+                return
+            if not sent:
+                await asyncio.sleep(POLL_S)
+
+    async def _open_new_channels(self) -> None:
+        tails: list[Tail] = [
+            ChannelTail(folder)
+            for folder in channel_folders(self.proxy.run_dir.spool)
+            if folder.name not in self.channels
+        ]
+        if StdoutTail.channel not in self.channels and _prints_records(self.proxy.run_dir.stdout):
+            tails.append(StdoutTail(self.proxy.run_dir.stdout))
+        for tail in tails:
+            await self._greet(tail)
+
+    async def _greet(self, tail: Tail) -> None:
+        name = tail.channel
+        decoder = Decoder(
+            name,
+            reject=lambda seq, line, why: self.proxy.reject(name, seq, line, why),
+            read_pixels=lambda file, offset, length: _read(tail.frames_file(file), offset, length),
+        )
+        channel = self.channels[name] = _Channel(tail, decoder)
+        await self._call.write(pb.Publication(hello=pb.Hello(run_id=self.run_id, channel=name)))
+        await channel.greeted.wait()
+        channel.sent = channel.committed
+        tail.seek(channel.committed)
+
+    async def _send(self, channel: _Channel) -> int:
+        found = channel.tail.read()
+        if found is None:
+            return 0
+        await self._send_lines(channel, found)
+        return len(found.lines)
+
+    async def _send_lines(self, channel: _Channel, found: Lines) -> None:
+        for start in range(0, len(found.lines), 1024):
+            lines = found.lines[start : start + 1024]
+            batch, rejected = channel.decoder.decode(found.first + start, lines)
+            batch.run_id = self.run_id
+            await self._credit.acquire()
+            channel.unanswered.append(batch.last_seq)
+            channel.sent = batch.last_seq
+            await self._call.write(pb.Publication(batch=encode_batch(batch, rejected=rejected)))
+
+    async def _send_torn_lines(self) -> None:
+        """A worker that died in the middle of a line left no record: drop it, and say so."""
+        for channel in self.channels.values():
+            torn = channel.tail.torn()
+            if torn:
+                self.proxy.reject(channel.tail.channel, channel.sent + 1, torn, "broken off")
+
+    async def _all_committed(self) -> None:
+        for _ in range(WINDOW):
+            await self._credit.acquire()
+
+
+def _prints_records(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return any(looks_like_record(line) for line in file.read(1 << 20).split(b"\n"))
+    except FileNotFoundError:
+        return False
+
+
+def _read(path: Path, offset: int, length: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.read(length)
+
+
+@contextlib.asynccontextmanager
+async def _serving(run_dir: RunDir) -> AsyncIterator[bool]:
+    """Hold the run's proxy lock; False when another proxy holds it."""
+    descriptor = os.open(run_dir.root / "proxy.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+async def _main(run_dir: RunDir, address: str) -> int:
+    async with _serving(run_dir) as alone:
+        if not alone:
+            return BUSY_EXIT
+        proxy = Proxy(run_dir, address)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, proxy.stopping.set)
+        try:
+            await proxy.run()
+        finally:
+            proxy.close()
+        return int(proxy.stopping.is_set())
+
+
+def main() -> None:
+    """Entry point of the process."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--address", required=True)
+    options = parser.parse_args()
+    sys.exit(asyncio.run(_main(RunDir(options.run_dir), options.address)))
+
+
+if __name__ == "__main__":
+    main()
