@@ -108,6 +108,11 @@ class LivePlot(QtWidgets.QWidget):
             self._mean.clear()
         self._raw.setOpacity(0.45 if mean_of else 1.0)
 
+    def show_points(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Show points that are reduced already."""
+        self._ensure()
+        self._raw.setData(x, y, symbol="o" if len(x) == 1 else None)
+
     def _ensure(self) -> None:
         if self._plot is not None:
             return

@@ -1,0 +1,102 @@
+"""The TensorBoard and W&B tabs over real files."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+
+import psutil
+import pytest
+from PySide6 import QtCore, QtGui
+
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import RunRecord, RunSpec
+from gym_gui.ui.widgets.tensorboard_tab import TensorBoardTab
+from gym_gui.ui.widgets.wandb_tab import WandbTab
+
+
+def record(cwd: Path) -> RunRecord:
+    return RunRecord("run-1", RunSpec("run-1", "cleanrl", [], str(cwd), created_ns=1))
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    from torch.utils.tensorboard import SummaryWriter
+
+    folder = tmp_path / "runs" / "one"
+    with SummaryWriter(str(folder)) as writer:
+        for step in range(50):
+            for tag in ("losses/value", "losses/policy", "charts/SPS"):
+                writer.add_scalar(tag, step * 1.5, step)
+    return folder
+
+
+@pytest.fixture
+def board(qtbot, tmp_path: Path, data_dir: DataDir):
+    tab = TensorBoardTab("run-1", record(tmp_path), data_dir=data_dir)
+    qtbot.addWidget(tab)
+    tab.resize(1200, 600)
+    tab.show()
+    yield tab
+    tab.cleanup()
+    assert QtCore.QThreadPool.globalInstance().waitForDone(30_000)
+
+
+@pytest.mark.torch
+def test_the_scalars_of_the_run_are_plotted(qtbot, events: Path, board: TensorBoardTab) -> None:
+    qtbot.waitUntil(lambda: board._tags.count() == 3)
+    assert board._line.text() == str(events)
+    assert [plot.title for plot in board._plots.values()] == [
+        f"{tag}   (50 points)" for tag in ("losses/value", "losses/policy", "charts/SPS")
+    ]
+    board._filter.setText("SPS")
+    assert [board._tags.item(row).isHidden() for row in range(3)] == [True, True, False]
+    board._tags.clearSelection()
+    board._tags.item(2).setSelected(True)
+    assert list(board._plots) == ["charts/SPS"]
+
+
+def test_a_run_without_files_says_so(qtbot, board: TensorBoardTab) -> None:
+    qtbot.waitUntil(lambda: not board._asking)
+    assert board._line.text() == TensorBoardTab.empty
+    assert not board._open.isEnabled()
+
+
+@pytest.mark.torch
+def test_tensorboard_itself_listens_on_loopback_and_ends_with_the_tab(
+    qtbot, monkeypatch, events: Path, board: TensorBoardTab
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(
+        QtGui.QDesktopServices, "openUrl", lambda url: opened.append(url.toString())
+    )
+    qtbot.waitUntil(board._open.isEnabled)
+    board.serve()
+    process = board._server
+    qtbot.waitUntil(lambda: bool(opened), timeout=60_000)
+    assert re.match(r"http://(127\.0\.0\.1|localhost):\d+", opened[0])
+    server = psutil.Process(process.processId())
+    listening = [c.laddr.ip for c in server.net_connections() if c.status == "LISTEN"]
+    assert set(listening) == {"127.0.0.1"}
+    board.cleanup()
+    assert not server.is_running()
+
+
+def test_an_offline_run_of_wandb_is_plotted(qtbot, tmp_path: Path, data_dir: DataDir) -> None:
+    folder = tmp_path / "wandb" / "offline-run-20260101_000000-abc"
+    folder.mkdir(parents=True)
+    item = b"\x12\x04loss\x82\x01\x031.5"
+    body = b"\x0a" + bytes([len(item)]) + item + b"\x12\x02\x08\x05"
+    entry = b"\x12" + bytes([len(body)]) + body
+    chunk = struct.pack("<IHB", 0, len(entry), 1) + entry
+    (folder / "run-abc.wandb").write_bytes(b":W&B\xe1\xbe\x00" + chunk)
+    tab = WandbTab("run-1", record(tmp_path), data_dir=data_dir)
+    qtbot.addWidget(tab)
+    tab.show()
+    qtbot.waitUntil(lambda: tab._tags.count() == 1)
+    assert "not sent to W&B" in tab._line.text()
+    assert list(tab._plots) == ["loss"]
+    tab._copy_command()
+    assert QtGui.QGuiApplication.clipboard().text() == f"wandb sync {folder}"
+    tab.cleanup()
