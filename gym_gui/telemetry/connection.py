@@ -87,20 +87,26 @@ def open_for_writing(path: Path) -> apsw.Connection:
     return connection
 
 
-def open_for_reading(path: Path) -> apsw.Connection:
+def read_only(path: Path, *, check: bool = True) -> apsw.Connection:
     """Return a read-only connection. Works beside a writer; alters nothing.
 
-    Raises StorageError when there is no file, StoreVersionError or StoreCorruptError as above.
+    Raises StorageError when there is no file, StoreVersionError or StoreCorruptError as above;
+    without ``check`` it opens whatever SQLite can open.
     """
     if not path.is_file():
         raise StorageError(f"{path} does not exist.", next_step="The run has recorded nothing yet.")
-    _check_raw_header(path)
+    if check:
+        _check_raw_header(path)
     with storage_errors(path):
         connection = apsw.Connection(_read_uri(path), flags=_READ_FLAGS)
         try:
             connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-            connection.execute("PRAGMA query_only = 1; PRAGMA mmap_size = 268435456").fetchall()
-            _check_contents(path, connection)
+            connection.execute("PRAGMA query_only = 1").fetchall()
+            if check:
+                _check_contents(path, connection)
+            else:
+                # With it SQLite reads a file that is shorter than its head says.
+                connection.execute("PRAGMA writable_schema = 1").fetchall()
         except BaseException:
             connection.close()
             raise

@@ -25,7 +25,7 @@ from gym_gui.core.records import (
 )
 from gym_gui.telemetry import rows
 from gym_gui.telemetry.batch import EventEntry
-from gym_gui.telemetry.connection import open_for_reading, storage_errors
+from gym_gui.telemetry.connection import read_only, storage_errors
 from gym_gui.telemetry.curves import Curve, EpisodeColumns, decimate
 from gym_gui.telemetry.rows import INDEX_MASK, row_id
 
@@ -39,7 +39,7 @@ class RunReader:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._connection: apsw.Connection | None = open_for_reading(self.path)
+        self._connection: apsw.Connection | None = read_only(self.path)
         self._unpack = zstandard.ZstdDecompressor()
 
     def __enter__(self) -> RunReader:
