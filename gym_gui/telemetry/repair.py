@@ -23,7 +23,8 @@ from gym_gui.telemetry.storage import Totals
 
 CHUNK_BYTES = 1 << 20
 _COUNTED = ("steps", "episodes", "resets", "metrics", "logs", "frames", "events")
-_SALVAGED = ("runs", "channels", "streams", "metric_names", *_COUNTED)
+_SALVAGED = ("runs", "channels", "streams", "metric_names", "episodes")  # these tell of the rest
+_SALVAGED += tuple(table for table in _COUNTED if table != "episodes")
 Progress = Callable[[str], None]
 
 

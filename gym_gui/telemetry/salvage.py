@@ -16,6 +16,11 @@ _BY_ID = {"steps", "resets", "metrics", "logs", "events", "frames"}
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.IOError, apsw.TooBigError)
 _DAMAGE += (apsw.NoMemError, UnicodeDecodeError)
 
+_STREAM_ENDS = (
+    "SELECT stream, coalesce((SELECT max(first_index + length) + 100000 FROM episodes"
+    " WHERE episodes.stream = streams.stream), 1 << 24) FROM streams"
+)
+
 
 def salvage_table(
     source: apsw.Connection, target: apsw.Connection, table: str
@@ -29,7 +34,7 @@ def salvage_table(
         return 0, [f"{table}: it is gone"]
     copier = _Copier(source, target, table, width)
     copier.copy()
-    return copier.count, copier.lost
+    return copier.count, copier.lost()
 
 
 class _Copier:
@@ -39,7 +44,8 @@ class _Copier:
         self, source: apsw.Connection, target: apsw.Connection, table: str, width: int
     ) -> None:
         self.count = 0
-        self.lost: list[str] = []
+        self._lost: list[tuple[int, int]] = []
+        self._partly = False
         self._source = source
         self._target = target
         self._table = table
@@ -82,7 +88,7 @@ class _Copier:
         asked = (
             "SELECT id, high_water FROM channels"
             if self._table in ("metrics", "logs", "events")
-            else "SELECT stream, max(first_index + length) + 100000 FROM episodes GROUP BY stream"
+            else _STREAM_ENDS
         )
         try:
             return [(int(a), min(int(b), INDEX_MASK)) for a, b in self._target.execute(asked)]
@@ -141,8 +147,18 @@ class _Copier:
             failed += self._keep(self._rows(f"ORDER BY {order}"), 0) is not None
             if not failed:
                 return
-        self.lost.append(f"{self._table}: part of it cannot be read")
+        self._partly = True
 
     def _lose(self, low: int, high: int) -> None:
-        owner, first, last = low >> INDEX_BITS, low & INDEX_MASK, high & INDEX_MASK
-        self.lost.append(f"{self._table} {owner}: {first} to {last}")
+        if self._lost and self._lost[-1][1] == low - 1:
+            low = self._lost.pop()[0]
+        self._lost.append((low, high))
+
+    def lost(self) -> list[str]:
+        """Return in words what could not be read."""
+        if self._partly:
+            return [f"{self._table}: part of it cannot be read"]
+        return [
+            f"{self._table} {low >> INDEX_BITS}: {low & INDEX_MASK} to {high & INDEX_MASK}"
+            for low, high in self._lost
+        ]

@@ -45,7 +45,7 @@ def spool(run_dir: RunDir, steps: int) -> None:
     channel.mkdir(parents=True)
     lines = [
         f'{{"type":"step","seq":{i + 1},"stream":0,"index":{i},"episode":{i // 100},'
-        f'"step":{i % 100},"action":{i % 2},"reward":{i}.0,"terminated":{str(i % 100 == 99).lower()},'
+        f'"step":{i % 100},"action":{i % 2},"reward":{i}.0,"terminated":false,'
         f'"truncated":false,"observation":[0.5],"time_ns":{1000 + i}}}\n'
         for i in range(steps)
     ]
