@@ -19,6 +19,7 @@ COMMANDS = {
     "run": ("run", "run", "Train a script of yours, watched and recorded, unmodified."),
     "runs": ("runs", "runs", "List, show, rename and delete recorded runs."),
     "daemon": ("daemon", "daemon", "Start, stop or ask after the recording daemon."),
+    "evaluate": ("evaluate", "evaluate", "Watch a policy that a run saved."),
     "bench": ("bench", "bench", "Measure the lanes, the tap and the start on this machine."),
     "doctor": ("doctor", "doctor", "Say what of the set-up is missing, and how to mend it."),
 }

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gym_gui.core.paths import DataDir
+from gym_gui.services.workers import build_spec, get_worker
 from gym_gui.services.workers.base import PROGRAMS
 
 
@@ -152,3 +154,62 @@ def test_four_agents_learn_in_parallel(tmp_path: Path) -> None:
 def test_an_unknown_multi_agent_environment_is_named(tmp_path: Path) -> None:
     done = run("multi_agent_train.py", "--env-id", "classic/none_v0", cwd=tmp_path, fails=True)
     assert "There is no PettingZoo environment classic/none_v0" in done.stderr
+
+
+STYLE = """
+import os
+from dataclasses import dataclass
+
+import gymnasium as gym
+import numpy as np
+import torch
+import tyro
+
+
+@dataclass
+class Args:
+    exp_name: str = os.path.basename(__file__)[: -len(".py")]
+    seed: int = 1
+    env_id: str = "CartPole-v1"
+
+
+def make_env(env_id, seed, idx, capture_video, run_name):
+    def thunk():
+        return gym.wrappers.RecordEpisodeStatistics(gym.make(env_id))
+
+    return thunk
+
+
+class QNetwork(torch.nn.Module):
+    def __init__(self, env):
+        super().__init__()
+        self.network = torch.nn.Linear(int(np.prod(env.single_observation_space.shape)), 2)
+
+    def forward(self, x):
+        return self.network(x)
+
+
+if __name__ == "__main__":
+    args = tyro.cli(Args)
+    envs = gym.vector.SyncVectorEnv([make_env(args.env_id, args.seed, 0, False, "x")])
+    os.makedirs("runs/one")
+    torch.save(QNetwork(envs).state_dict(), f"runs/one/{args.exp_name}.cleanrl_model")
+"""
+
+
+@pytest.mark.torch
+def test_a_policy_saved_by_a_script_in_cleanrls_style_is_evaluated(tmp_path: Path) -> None:
+    script = tmp_path / "dqn.py"
+    script.write_text(STYLE)
+    worker = get_worker("cleanrl")
+    spec = build_spec(worker, {"script": str(script)}, cwd=tmp_path)
+    subprocess.run(spec.command, cwd=spec.cwd, check=True, timeout=60)
+    (saved,) = worker.checkpoints(spec, DataDir(tmp_path / "data").run(spec.run_id))
+    values = worker.evaluation(spec, saved.path)
+    assert values is not None
+    again = build_spec(worker, {**values, "evaluate_episodes": 3}, cwd=tmp_path)
+    assert (spec.mode, again.mode) == ("train", "evaluate")
+    done = subprocess.run(
+        again.command, cwd=again.cwd, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout.count("evaluation episode=") == 3

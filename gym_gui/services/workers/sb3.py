@@ -34,6 +34,9 @@ class Sb3Worker(ProgramWorker):
     def default_name(self, values: Mapping[str, Any]) -> str:
         return f"{values['algorithm']} {values['env_id']}"
 
+    def mode(self, values: Mapping[str, Any]) -> str:
+        return "evaluate" if values["evaluate"] else "train"
+
     def evaluation(self, spec: RunSpec, checkpoint: Path) -> dict[str, Any] | None:
         kept = ("algorithm", "env_id", "seed")
         return {

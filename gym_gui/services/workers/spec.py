@@ -30,7 +30,7 @@ def build_spec(
     tags: Sequence[str] = (),
     notes: str = "",
     group: str = "",
-    mode: str = "train",
+    mode: str = "",
     launcher: str = "local",
     recording: Recording | None = None,
     render_budget: float = 0.05,
@@ -38,6 +38,7 @@ def build_spec(
 ) -> RunSpec:
     """Return the spec of one run. ``values`` may leave out what has a default.
 
+    mode: ``train``, ``evaluate`` or ``human``; by default what the worker reads from the values.
     python: interpreter, virtual environment or conda environment; this program's own by default.
     Raises UsageError with what to correct.
     """
@@ -60,7 +61,7 @@ def build_spec(
         tags=list(tags),
         notes=notes,
         group=group,
-        mode=mode,
+        mode=mode or chosen.mode(whole),
         launcher=launcher,
         recording=recording or Recording(),
         render_budget=render_budget,
