@@ -36,36 +36,44 @@ def _hook_failed(error: BaseException) -> None:
 
 
 def _patches() -> dict[str, Callable[[ModuleType], None]]:
-    from gym_gui.worker import vector
+    from gym_gui.worker import metrics, native, vector
 
-    return {
+    patches = {
         "gymnasium.envs.registration": _patch_registration,
-        "gymnasium.vector.sync_vector_env": functools.partial(vector.patch_sync, _session),
+        "gymnasium.vector.sync_vector_env": vector.patch_sync,
+        "gymnasium.vector.async_vector_env": vector.patch_async,
+        "envpool.registration": native.patch_envpool,
+        "torch.utils.tensorboard.writer": metrics.patch_summary_writer,
+        "tensorboardX.writer": metrics.patch_summary_writer,
+        "wandb.sdk.wandb_run": metrics.patch_wandb,
     }
+    return {name: functools.partial(patch, _session) for name, patch in patches.items()}
 
 
-def _patch_registration(module: ModuleType) -> None:
-    make = module.make
+def _patch_registration(session: Any, module: ModuleType) -> None:
+    from gym_gui.worker import envtap, native
+
+    _wrap_factory(session, module, "make", envtap.tap_env)
+    if hasattr(module, "make_vec"):
+        _wrap_factory(session, module, "make_vec", native.tap_vector)
+
+
+def _wrap_factory(session: Any, module: ModuleType, name: str, tap: Callable[..., Any]) -> None:
+    make = getattr(module, name)
     if getattr(make, "_gym_gui", False):
         return
 
     @functools.wraps(make)
     def tapped_make(*args: Any, **kwargs: Any) -> Any:
         env = make(*args, **kwargs)
-        from gym_gui.worker.envtap import tap_env
-
         try:
-            tap_env(_session, env)
+            tap(session, env)
         except Exception as error:  # noqa: BLE001 - the edge to the user's call
-            _session.failed("An environment is not watched", error)
+            session.failed("An environment is not watched", error)
         return env
 
     tapped_make._gym_gui = True  # type: ignore[attr-defined]
-    _replace(make, tapped_make, ("gymnasium.envs.registration", "gymnasium.envs", "gymnasium"))
-
-
-def _replace(old: Any, new: Any, modules: tuple[str, ...]) -> None:
-    for name in modules:
-        module = sys.modules.get(name)
-        if getattr(module, old.__name__, None) is old:
-            setattr(module, old.__name__, new)
+    for place in ("gymnasium.envs.registration", "gymnasium.envs", "gymnasium"):
+        holder = sys.modules.get(place)
+        if getattr(holder, name, None) is make:
+            setattr(holder, name, tapped_make)

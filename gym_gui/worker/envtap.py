@@ -8,14 +8,13 @@ attributes stay the script's own, and whatever the script wraps around it comes 
 
 from __future__ import annotations
 
-import copy
-import copyreg
 import time
 from typing import Any, Optional
 
 from gym_gui.core.records import STEP_RESET
 from gym_gui.worker import describe, encode, state
 from gym_gui.worker.session import TapSession
+from gym_gui.worker.subclass import extend, tap_of
 
 
 class EnvTap:
@@ -28,6 +27,8 @@ class EnvTap:
         self.note = note
         self.vector: Optional[dict[str, Any]] = None
         self.group: Any = None  # the vector environment that steps it, while it does
+        self.last_call = -1  # the vector step that stepped it last
+        self.resets_next_step = False  # stepped by a vector environment in another process
         self.active = True
         self.inside = False
         self.stream = -1  # declared at the first reset or step
@@ -70,10 +71,13 @@ class EnvTap:
             )
         else:
             self.group.add_step(self, action, written, end, cut, seen)
+            self.last_call = self.group.calls
         self.index += 1
         self.step += 1
         self.return_ += reward
         self.last_reward = reward
+        if self.session.record_frames:
+            self.session.lane.record_frame(self)
         if terminated or truncated:
             self._end_episode(now, bool(terminated), bool(truncated), info)
         if self.group is None:
@@ -87,8 +91,11 @@ class EnvTap:
             self.declare()
         return state.before_reset(self.base, seed)
 
-    def was_reset(self, seed: Any, options: Any, before: Any, observation: Any) -> None:
-        """Record one reset: the episode before it, if still running, is broken off."""
+    def was_reset(self, kwargs: dict[str, Any], before: Any, observation: Any) -> None:
+        """Record one reset: the episode before it, if still running, is broken off.
+
+        kwargs: what the caller of ``reset`` gave; a vector environment's autoreset gives nothing.
+        """
         now = time.time_ns()
         if self.running and self.step:
             self._end_episode(now, False, False, None)
@@ -96,17 +103,23 @@ class EnvTap:
         after, snapshot = state.after_reset(self.base)
         rng = {"before": before, "after": after} if before or after else None
         kept = f'"{snapshot}"' if snapshot else "null"
-        group = self.group
-        flags = f',"flags":{STEP_RESET}' if group is not None and group.stepping else ""
+        flags = f',"flags":{STEP_RESET}' if not kwargs and self._is_autoreset() else ""
         body = (
             f'"stream":{self.stream},"episode":{self.episode},"time_ns":{now},'
-            f'"seed":{encode.compact(seed)},"options":{encode.compact(options)},'
+            f'"seed":{encode.compact(kwargs.get("seed"))},'
+            f'"options":{encode.compact(kwargs.get("options"))},'
             f'"rng":{encode.compact(rng)},"snapshot":{kept},'
             f'"observation":{self._text(observation)}{flags}'
         )
         self._append("reset", body)
-        if group is None:
+        if self.group is None:
             self.session.lane.tick(now)
+
+    def _is_autoreset(self) -> bool:
+        """True for a reset that took the place of a step in a vector environment."""
+        if self.group is not None:
+            return self.group.stepping and self.group.calls != self.last_call
+        return self.resets_next_step and self.index > 0
 
     def closed(self) -> None:
         """The script closed the environment: its episode, if one runs, is broken off."""
@@ -177,59 +190,62 @@ class EnvTap:
 
 def tap_env(session: TapSession, env: Any, *, note: str = "") -> Optional[EnvTap]:
     """Record ``env`` from here on; return its tap, or None where its class cannot be extended."""
-    if getattr(env, "_gym_gui_tap", None) is not None:
-        return env._gym_gui_tap
+    known = tap_of(env)
+    if known is not None:
+        return known
     tap = EnvTap(session, env, note=note)
+
+    def on_copy(copied: Any) -> None:
+        tap_env(session, copied, note="a copy of another environment")
+
     try:
-        env.__class__ = _tapped_class(env.__class__, tap)
+        extend(env, tap, _methods(tap, type(env)), on_copy)
     except TypeError as error:
         session.failed(f"{describe.env_id(env)} cannot be watched", error)
         return None
     return tap
 
 
-def _tapped_class(cls: type, tap: EnvTap) -> type:
-    session = tap.session
-    step_text = encode.encode_action
+def _methods(tap: EnvTap, cls: Any) -> dict[str, Any]:
+    base_step, base_reset, base_close = cls.step, cls.reset, cls.close
+    action_text = encode.encode_action
 
     def step(self: Any, action: Any, *args: Any, **kwargs: Any) -> Any:
         if tap.inside or not tap.active:
-            return cls.step(self, action, *args, **kwargs)  # type: ignore[attr-defined]
+            return base_step(self, action, *args, **kwargs)
         try:
-            taken = step_text(action)
+            taken = action_text(action)
         except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
             tap.failed(error)
+            return base_step(self, action, *args, **kwargs)
         tap.inside = True
         try:
-            result = cls.step(self, action, *args, **kwargs)  # type: ignore[attr-defined]
+            result = base_step(self, action, *args, **kwargs)
         finally:
             tap.inside = False
-        if tap.active:
-            try:
-                tap.stepped(taken, result)
-            except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
-                tap.failed(error)
+        try:
+            tap.stepped(taken, result)
+        except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+            tap.failed(error)
         return result
 
     def reset(self: Any, *args: Any, **kwargs: Any) -> Any:
         if tap.inside or not tap.active:
-            return cls.reset(self, *args, **kwargs)  # type: ignore[attr-defined]
-        seed = kwargs.get("seed")
-        before = None
+            return base_reset(self, *args, **kwargs)
         try:
-            before = tap.before_reset(seed)
+            before = tap.before_reset(kwargs.get("seed"))
         except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
             tap.failed(error)
+            return base_reset(self, *args, **kwargs)
         tap.inside = True
         try:
-            result = cls.reset(self, *args, **kwargs)  # type: ignore[attr-defined]
+            result = base_reset(self, *args, **kwargs)
         finally:
             tap.inside = False
-        if tap.active:
-            try:
-                tap.was_reset(seed, kwargs.get("options"), before, result[0])
-            except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
-                tap.failed(error)
+        try:
+            tap.was_reset(kwargs, before, result[0])
+        except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+            tap.failed(error)
         return result
 
     def close(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -237,36 +253,6 @@ def _tapped_class(cls: type, tap: EnvTap) -> type:
             tap.closed()
         except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
             tap.failed(error)
-        return cls.close(self, *args, **kwargs)  # type: ignore[attr-defined]
+        return base_close(self, *args, **kwargs)
 
-    def reduce_ex(self: Any, protocol: Any) -> Any:
-        """Pickle as the script's own class: the tap stays here."""
-        reduced: Any = cls.__reduce_ex__  # type: ignore[assignment]
-        function, args, *rest = reduced(self, protocol)
-        if args == (tapped,):  # a pickler refuses __newobj__ with a class that is not obj's
-            return (copyreg._reconstructor, (cls, object, None), *rest)  # type: ignore[attr-defined]
-        return (function, tuple(cls if a is tapped else a for a in args), *rest)
-
-    def deepcopy(self: Any, memo: dict[int, Any]) -> Any:
-        if hasattr(cls, "__deepcopy__"):
-            copied = cls.__deepcopy__(self, memo)  # type: ignore
-        else:
-            copied = copy._reconstruct(self, memo, *reduce_ex(self, 4))  # type: ignore[attr-defined]
-        tap_env(session, copied, note="a copy of another environment")
-        return copied
-
-    body = {
-        "__slots__": (),
-        "__module__": cls.__module__,
-        "__qualname__": cls.__qualname__,
-        "__doc__": cls.__doc__,
-        "_gym_gui_tap": tap,
-        "step": step,
-        "reset": reset,
-        "close": close,
-        "__reduce_ex__": reduce_ex,
-        "__deepcopy__": deepcopy,
-    }
-    metaclass: Any = type(cls)
-    tapped = type.__new__(metaclass, cls.__name__, (cls,), body)
-    return tapped
+    return {"step": step, "reset": reset, "close": close}

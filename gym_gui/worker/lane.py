@@ -1,33 +1,179 @@
-"""The live side of one process: what viewers want, pace and pause, and the HUD's numbers."""
+"""The live side of one process: pictures and HUD on demand, pause and pace.
+
+Owns this process's ring. The training looks in every few milliseconds (``tick``) and pays a
+comparison in between; with no viewer nothing is rendered and no HUD is written.
+"""
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from typing import Any
+from typing import Any, Optional
 
-TICK_NS = 5_000_000
+from gym_gui.fastlane.buffer import FastLaneWriter
+from gym_gui.fastlane.frames import Control, Demand, FastLaneConfig, FastLaneMetrics
+from gym_gui.fastlane.governor import RenderGovernor
+from gym_gui.worker.pace import Pace
+from gym_gui.worker.render import Painter
+from gym_gui.worker.stage import Stage
+
+TICK_NS = 4_000_000
+_PAUSE_LOOK_S = 0.02
+_RATE_NS = 500_000_000
+_FIRST_CONFIG = FastLaneConfig(8, 8, 3)  # before a picture's size is known
 
 
 class Lane:
     """Looked at every few milliseconds of training; costs a comparison in between."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, config: dict[str, Any]) -> None:
         self.session = session
         self.last_ns = 0
         self.next_ns = 0
         self.taps: list[Any] = []
+        self._config = config
         self._returns: deque[float] = deque(maxlen=100)
+        self._pace = Pace(float(config.get("max_steps_per_s") or 0.0))
+        self._writer: Optional[FastLaneWriter] = None
+        self._off = not config.get("ring_dir")
+        self._stage: Optional[Stage] = None
+        self._governor = RenderGovernor()
+        self._control = Control()
+        self._rate_hz = 0.0
+        self._rate_from = (0, 0)
+        self._frame_painters: dict[int, Painter] = {}
 
     def add(self, tap: Any) -> None:
+        """Take an environment in."""
         self.taps.append(tap)
+        self._stage = None
 
     def remove(self, tap: Any) -> None:
+        """Let an environment go: the script closed it."""
         if tap in self.taps:
             self.taps.remove(tap)
+            self._stage = None
 
     def finished_episode(self, return_: float) -> None:
+        """Take an episode's return into the rolling mean."""
         self._returns.append(return_)
 
+    # -- in the training loop ---------------------------------------------------------------------
+
     def tick(self, now: int) -> None:
+        """Look for viewers and control. ``now``: Unix ns; sleeps when paused or paced."""
         self.last_ns = now
-        self.next_ns = now + TICK_NS
+        if not self._off:
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+                self._switch_off(error)
+        self._pace.wait(self._steps(), self._look_at_control)
+        self.next_ns = time.time_ns() + (0 if self._pace.is_slow else TICK_NS)
+
+    def _look(self) -> None:
+        writer = self._writer or self._open()
+        now_ns = time.monotonic_ns()
+        demand, control = writer.look(now_ns)
+        if control != self._control:
+            self._obey(control)
+        if demand.wanted_hz and self.taps:
+            self._measure_rate(now_ns)
+            self._show(writer, demand, now_ns)
+        while self._control.paused:
+            time.sleep(_PAUSE_LOOK_S)
+            self._look_at_control()
+
+    def _look_at_control(self) -> None:
+        if self._writer is not None and not self._off:
+            control = self._writer.look(time.monotonic_ns())[1]
+            if control != self._control:
+                self._obey(control)
+
+    def _obey(self, control: Control) -> None:
+        """Follow the user's word, and tell the record of each change."""
+        before, self._control = self._control, control
+        self._pace.limit(control.max_steps_per_s, self._steps())
+        if control.paused != before.paused:
+            self.session.event("paused" if control.paused else "resumed")
+        if control.max_steps_per_s != before.max_steps_per_s:
+            self.session.event("speed", max_steps_per_s=control.max_steps_per_s)
+
+    def _show(self, writer: FastLaneWriter, demand: Demand, now_ns: int) -> None:
+        stage = self._stage
+        if stage is None:
+            stage = self._stage = Stage(self.taps, self.session.failed)
+        tap = stage.tap
+        metrics = self._metrics(tap)
+        wanted = Demand(min(demand.wanted_hz * stage.tiles, 1000.0), demand.budget)
+        if stage.can_render and self._governor.due(now_ns, wanted):
+            stage.show(writer, metrics)
+            self._governor.rendered(now_ns, time.monotonic_ns(), wanted)
+        writer.set_hud(metrics, step=tap.step, episode=max(tap.episode, 0))
+
+    def _metrics(self, tap: Any) -> FastLaneMetrics:
+        returns = self._returns
+        rolling = sum(returns) / len(returns) if returns else tap.return_
+        return FastLaneMetrics(tap.last_reward, rolling, self._rate_hz)
+
+    def _steps(self) -> int:
+        return sum(tap.index for tap in self.taps)
+
+    def _measure_rate(self, now_ns: int) -> None:
+        steps = self._steps()
+        steps_then, then_ns = self._rate_from
+        elapsed = now_ns - then_ns
+        if elapsed < _RATE_NS and steps >= steps_then:
+            return
+        if then_ns and elapsed < 10 * _RATE_NS:
+            self._rate_hz = max(0.0, (steps - steps_then) * 1e9 / elapsed)
+        self._rate_from = (steps, now_ns)
+
+    # -- the ring's life --------------------------------------------------------------------------
+
+    def _open(self) -> FastLaneWriter:
+        self._writer = FastLaneWriter.create(
+            self.session.run_id,
+            _FIRST_CONFIG,
+            ring_dir=self._config["ring_dir"],
+            channel=self.session.channel,
+        )
+        return self._writer
+
+    def _switch_off(self, error: BaseException) -> None:
+        self._off = True
+        self._control = Control()
+        self._pace.limit(0.0, self._steps())
+        self.session.failed("Live view is off for this process", error)
+        self._close()
+
+    def _close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+
+    def finish(self) -> None:
+        """The process ends: say so to viewers."""
+        self._off = True
+        self._close()
+
+    def after_fork(self) -> None:
+        """In a forked child: a ring of its own, once it steps."""
+        self._writer = None
+        self._stage = None
+        self.taps = []
+        self._governor = RenderGovernor()
+        self._control = Control()
+
+    # -- recorded frames --------------------------------------------------------------------------
+
+    def record_frame(self, tap: Any) -> None:
+        """Keep the picture after the step just made in the slow lane."""
+        painter = self._frame_painters.get(tap.stream)
+        if painter is None:
+            painter = self._frame_painters[tap.stream] = Painter(tap.base)
+        try:
+            painter.paint(lambda picture: tap.session.append_frame(tap, picture))
+        except Exception as error:  # noqa: BLE001 - an environment's render may raise anything
+            self.session.record_frames = False
+            self.session.failed("Frames are not recorded", error)

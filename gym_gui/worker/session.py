@@ -43,7 +43,8 @@ class TapSession:
         self._owners: weakref.WeakSet[Any] = weakref.WeakSet()
         self._warned: set[str] = set()
         self._ended = False
-        self.lane = Lane(self)
+        self.lane = Lane(self, config)
+        self.own(self.lane)
         atexit.register(self.end)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._after_fork)
@@ -74,6 +75,22 @@ class TapSession:
         """Write one ``log`` record."""
         body = f'"level":"{level}","message":{encode.text(message)},"time_ns":{time.time_ns()}'
         self.append("log", body)
+
+    def append_frame(self, tap: Any, picture: Any) -> None:
+        """Keep one picture of ``tap``'s environment, after the step it has just made."""
+        data, kind = picture.data, {1: "GREY", 3: "RGB", 4: "RGBA"}[picture.channels]
+        if picture.row_stride:
+            line = picture.width * 4
+            starts = range(0, picture.height * picture.row_stride, picture.row_stride)
+            data, kind = b"".join(data[at : at + line] for at in starts), "BGRX"
+        elif hasattr(data, "tobytes"):
+            data = data.tobytes()
+        body = (
+            f'"stream":{tap.stream},"episode":{tap.episode},"step":{tap.step - 1},'
+            f'"index":{tap.index - 1},"height":{picture.height},"width":{picture.width},'
+            f'"channels":{picture.channels},"format":"{kind}"'
+        )
+        self.writer().append_frame(data, body)
 
     def metric(self, name: str, value: float, global_step: int, time_ns: int = 0) -> None:
         """Write one scalar of the learner."""

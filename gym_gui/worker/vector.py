@@ -8,7 +8,11 @@ import weakref
 from types import ModuleType
 from typing import Any, Optional
 
+from gym_gui.core.records import STEP_RESET
 from gym_gui.worker.session import TapSession
+from gym_gui.worker.subclass import tap_of
+
+_AUTORESET = f',"flags":{STEP_RESET}'
 
 
 class VectorGroup:
@@ -52,7 +56,7 @@ class VectorGroup:
     def add_later(self, kind: str, body: str) -> None:
         """Take a record that belongs after the steps of this vector step."""
         self._later.append((kind, body))
-        if kind == "reset" and self.stepping:
+        if kind == "reset" and body.endswith(_AUTORESET):
             self.autoresets += 1
 
     def commit(self) -> None:
@@ -74,6 +78,7 @@ class VectorGroup:
             )
         if self.stepping:
             self.calls += 1
+            self.stepping = False
         if self._later:
             later, self._later = self._later, []
             for kind, body in later:
@@ -118,7 +123,7 @@ _groups: weakref.WeakKeyDictionary[Any, Optional[VectorGroup]] = weakref.WeakKey
 def innermost_tap(env: Any) -> Any:
     """Return the tap in a chain of wrappers, or None."""
     while env is not None:
-        tap = getattr(type(env), "_gym_gui_tap", None)
+        tap = tap_of(env)
         if tap is not None:
             return tap
         env = getattr(env, "env", None)
@@ -144,6 +149,88 @@ def patch_sync(session: TapSession, module: ModuleType) -> None:
     else:
         _wrap(session, cls, "step", stepping=True)
         _wrap(session, cls, "reset", stepping=False)
+
+
+class NumberedFactory:
+    """Makes one part of an ``AsyncVectorEnv``, in its process, and tells it its place."""
+
+    def __init__(self, make: Any, place: dict[str, Any], next_step: bool) -> None:
+        self.make = make
+        self.place = place
+        self.next_step = next_step
+
+    def __call__(self) -> Any:
+        env = self.make()
+        tap = innermost_tap(env)
+        if tap is not None:
+            tap.vector = self.place
+            tap.resets_next_step = self.next_step
+        return env
+
+
+class AsyncTotals:
+    """Counts the vector steps of one ``AsyncVectorEnv``; its parts record themselves."""
+
+    def __init__(self, session: TapSession, size: int) -> None:
+        self.session = session
+        self.size = size
+        self.id = session.new_vector()
+        self.calls = 0
+        self._reported = 0
+
+    def stepped(self) -> None:
+        self.calls += 1
+        now = time.time_ns()
+        if now - self._reported >= 1_000_000_000:
+            self._report(now)
+
+    def finish(self) -> None:
+        """Report the totals once more at the end."""
+        if self.calls:
+            self._report(time.time_ns())
+
+    def after_fork(self) -> None:
+        self.calls = 0
+
+    def _report(self, now: int) -> None:
+        self._reported = now
+        step = self.calls * self.size
+        self.session.event("vector_totals", vector=self.id, size=self.size, global_step=step)
+
+
+def patch_async(session: TapSession, module: ModuleType) -> None:
+    """Number the parts of every ``AsyncVectorEnv`` and count its vector steps."""
+    cls = module.AsyncVectorEnv
+    init, step_wait = cls.__init__, cls.step_wait
+    if getattr(init, "_gym_gui", False):
+        return
+    totals: weakref.WeakKeyDictionary[Any, AsyncTotals] = weakref.WeakKeyDictionary()
+
+    @functools.wraps(init)
+    def numbered_init(self: Any, env_fns: Any, *args: Any, **kwargs: Any) -> None:
+        env_fns = list(env_fns)
+        total = AsyncTotals(session, len(env_fns))
+        mode = kwargs.get("autoreset_mode", "next_step")
+        next_step = hasattr(module, "AutoresetMode") and "next" in str(mode).lower()
+        places = ({"id": total.id, "index": i, "size": total.size} for i in range(total.size))
+        numbered = [NumberedFactory(f, p, next_step) for f, p in zip(env_fns, places)]
+        init(self, numbered, *args, **kwargs)
+        self.env_fns = env_fns
+        totals[self] = total
+        session.own(total)
+
+    @functools.wraps(step_wait)
+    def counted_step_wait(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = step_wait(self, *args, **kwargs)
+        if self in totals:
+            try:
+                totals[self].stepped()
+            except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+                session.failed("Vector steps are not counted", error)
+        return result
+
+    numbered_init._gym_gui = True  # type: ignore[attr-defined]
+    cls.__init__, cls.step_wait = numbered_init, counted_step_wait
 
 
 def _wrap(session: TapSession, cls: type, name: str, *, stepping: bool) -> None:

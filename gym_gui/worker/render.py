@@ -1,0 +1,194 @@
+"""Pictures of an environment, made on demand and without a trace in its training.
+
+``render_mode`` is switched only around our own ``render()``; generator and particles are put
+back as they were. Environments drawn with pygame return their surface through
+``surfarray.pixels3d`` and a slow copy: the fast path catches the surface there and takes its own
+buffer (BGRX). It is compared once with the ordinary picture of the very same call, and dropped
+at the first surprise.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, NamedTuple, Optional
+
+from gym_gui.core.errors import GymGuiError
+
+_BGRX_MASKS = (0xFF0000, 0xFF00, 0xFF)
+
+
+class CannotRenderError(GymGuiError):
+    """The environment gives no picture."""
+
+
+class Picture(NamedTuple):
+    """One picture, valid only while it is delivered.
+
+    data: uint8 array (height, width, channels), or where ``row_stride`` is not 0 the buffer of
+    a BGRX surface with rows so many bytes apart.
+    """
+
+    data: Any
+    height: int
+    width: int
+    channels: int
+    row_stride: int
+
+
+Deliver = Callable[[Picture], None]
+
+
+class Painter:
+    """Makes the pictures of one environment."""
+
+    def __init__(self, env: Any) -> None:
+        self._base = getattr(env, "unwrapped", env)
+        self._checked: Any = None  # geometry of the surface that was compared
+        self._fast = True
+
+    def paint(self, deliver: Deliver) -> None:
+        """Render once and hand the picture over.
+
+        Raises CannotRenderError, or whatever the environment's own ``render`` raises.
+        """
+        ale = getattr(self._base, "ale", None)
+        if ale is not None and hasattr(ale, "getScreenRGB"):
+            deliver(_of_array(ale.getScreenRGB()))
+            return
+        with _switched(self._base), _untouched(self._base):
+            surfarray = sys.modules.get("pygame.surfarray")
+            if surfarray is None or not self._fast:
+                deliver(_of_array(self._base.render()))
+            else:
+                self._paint_caught(surfarray, deliver)
+
+    def _paint_caught(self, surfarray: Any, deliver: Deliver) -> None:
+        catch = _Catch(surfarray, self._checked, deliver)
+        try:
+            with catch:
+                result = self._base.render()
+        except Exception:
+            if not catch.delivered:
+                raise
+            self._fast = False  # it wanted to work on the pixels itself: the ordinary way then
+            return
+        if catch.delivered:
+            return
+        deliver(_of_array(result))
+        if catch.calls == 0 and self._checked is None:
+            return  # nothing drawn yet through pygame; it may be later
+        if catch.calls == 1 and catch.agrees_with(result):
+            self._checked = catch.geometry
+        else:
+            self._fast = False
+
+
+class _Catch:
+    """Stands in for ``surfarray.pixels3d`` during one render."""
+
+    def __init__(self, surfarray: Any, checked: Any, deliver: Deliver) -> None:
+        self._surfarray = surfarray
+        self._original = surfarray.pixels3d
+        self._checked = checked
+        self._deliver = deliver
+        self._pixels: Optional[bytes] = None
+        self.geometry: Any = None
+        self.calls = 0
+        self.delivered = False
+
+    def __enter__(self) -> _Catch:
+        self._surfarray.pixels3d = self._pixels3d
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._surfarray.pixels3d = self._original
+
+    def _pixels3d(self, surface: Any) -> Any:
+        self.calls += 1
+        geometry = (surface.get_size(), surface.get_pitch(), surface.get_masks()[:3])
+        usable = surface.get_bitsize() == 32 and geometry[2] == _BGRX_MASKS
+        if self.calls > 1 or not usable:
+            return self._original(surface)
+        self.geometry = geometry
+        if geometry == self._checked:
+            self._hand_over(surface, geometry)
+            return sys.modules["numpy"].zeros((1, 1, 3), "uint8")
+        self._pixels = _surface_bytes(surface)
+        return self._original(surface)
+
+    def _hand_over(self, surface: Any, geometry: Any) -> None:
+        (width, height), pitch, _ = geometry
+        buffer = surface.get_buffer()
+        view = memoryview(buffer)
+        try:
+            self._deliver(Picture(view.cast("B"), height, width, 4, pitch))
+            self.delivered = True
+        finally:
+            view.release()
+            del buffer
+
+    def agrees_with(self, result: Any) -> bool:
+        """Tell whether the caught surface shows exactly the array that ``render`` returned."""
+        (width, height), pitch, _ = self.geometry or ((0, 0), 0, None)
+        if self._pixels is None or getattr(result, "shape", None) != (height, width, 3):
+            return False
+        line = width * 4
+        rows = [self._pixels[y * pitch : y * pitch + line] for y in range(height)]
+        packed = b"".join(rows)
+        return all(packed[2 - c :: 4] == result[:, :, c].tobytes() for c in range(3))
+
+
+def _surface_bytes(surface: Any) -> bytes:
+    buffer = surface.get_buffer()
+    return bytes(buffer.raw)
+
+
+def _of_array(result: Any) -> Picture:
+    """Check what ``render`` returned. Raises CannotRenderError."""
+    if isinstance(result, list) and result:
+        result = result[-1]
+    shape = getattr(result, "shape", None)
+    if shape is None or str(getattr(result, "dtype", "")) != "uint8":
+        raise CannotRenderError("its render() gives no picture")
+    if len(shape) == 2:
+        return Picture(result, shape[0], shape[1], 1, 0)
+    if len(shape) != 3 or shape[2] not in (1, 3, 4):
+        raise CannotRenderError(f"its render() gives an array of shape {shape}")
+    return Picture(result, shape[0], shape[1], shape[2], 0)
+
+
+@contextmanager
+def _switched(base: Any) -> Iterator[None]:
+    """Render as ``rgb_array`` whatever the script asked for, for this one call."""
+    before = getattr(base, "render_mode", None)
+    if before in ("rgb_array", "rgb_array_list"):
+        yield
+        return
+    modes = (getattr(base, "metadata", None) or {}).get("render_modes", [])
+    if "rgb_array" not in modes or before == "human":
+        why = "it shows itself in a window" if before == "human" else "it offers no rgb_array"
+        raise CannotRenderError(why)
+    base.render_mode = "rgb_array"
+    try:
+        yield
+    finally:
+        base.render_mode = before
+
+
+@contextmanager
+def _untouched(base: Any) -> Iterator[None]:
+    """Put back what a render may change of the training: generator, particles."""
+    generator = getattr(base, "_np_random", None)
+    bits = getattr(generator, "bit_generator", None)
+    before = bits.state if bits is not None else None
+    particles = getattr(base, "particles", None)
+    if particles:
+        base.particles = []  # a render ages them and takes bodies out of the simulated world
+    try:
+        yield
+    finally:
+        if particles:
+            base.particles = particles
+        if bits is not None and bits.state != before:
+            bits.state = before
