@@ -60,6 +60,9 @@ def make_window(data_dir: DataDir) -> Any:
     settings = Settings.load(data_dir.settings)
     application = make_application()
     theme.apply(application, settings["window.theme"])
+    application.styleHints().colorSchemeChanged.connect(
+        lambda: theme.apply(application, settings["window.theme"])
+    )
     link = TrainerLink(data_dir)
     live = LiveTelemetryController(link, link)
     context = ProgramContext(data_dir, data_dir.ring_dir, link, live, settings)

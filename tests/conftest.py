@@ -25,6 +25,7 @@ from gym_gui.core.paths import DATA_DIR_VARIABLE, TAP_VARIABLE, DataDir
 Value = TypeVar("Value")
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("QT_QUICK_BACKEND", "software")
 for _name in (TAP_VARIABLE, "DISPLAY", "WAYLAND_DISPLAY"):
     os.environ.pop(_name, None)
 

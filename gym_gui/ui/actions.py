@@ -29,6 +29,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("new_run", "New run…", "File", "Ctrl+N", "plus"),
     Command("demo", "Start the demonstration", "File", "", "play"),
     Command("open_script", "Open a training script…", "File", "Ctrl+O"),
+    Command("preferences", "Preferences…", "File", "Ctrl+,", "settings"),
     Command("quit", "Quit", "File", "Ctrl+Q"),
     Command("show_live", "Watch live", "Run", "Ctrl+L", "live", True),
     Command("stop_run", "Stop the run", "Run", "Ctrl+.", "stop", True),
@@ -37,12 +38,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("copy_command", "Copy command line", "Run", "Ctrl+Shift+C", "copy", True),
     Command("open_folder", "Open the run's folder", "Run", "", "", True),
     Command("delete_run", "Delete the run", "Run", "Del", "trash", True),
+    Command("find_command", "Find a command…", "View", "Ctrl+K", "search"),
     Command("search_runs", "Search runs", "View", "Ctrl+F"),
     Command("close_tab", "Close tab", "View", "Ctrl+W"),
     Command("detach_tab", "Show tab in its own window", "View", "Ctrl+Shift+D", "detach"),
     Command("next_tab", "Next tab", "View", "Ctrl+PgDown"),
     Command("previous_tab", "Previous tab", "View", "Ctrl+PgUp"),
     Command("full_screen", "Full screen", "View", "F11"),
+    Command("shortcuts", "Keyboard shortcuts", "Help", "F1", "keyboard"),
+    Command("problems", "Problems", "Help", "", "warning"),
     Command("about", "About gym-gui", "Help"),
 )
 MENUS = ("File", "Run", "View", "Help")

@@ -14,7 +14,7 @@ from pathlib import Path
 from PySide6 import QtCore, QtGui
 
 from gym_gui.core.errors import GymGuiError
-from gym_gui.fastlane.buffer import FastLaneFrame, FastLaneMetrics, FastLaneReader, FastLaneState
+from gym_gui.fastlane import FastLaneFrame, FastLaneMetrics, FastLaneReader, FastLaneState
 
 POLL_MS = 8  # half a display interval, so that a frame is shown within one
 SEEK_MS = 200  # between attempts to find a ring that is not there yet
@@ -166,6 +166,8 @@ class FastLaneConsumer(QtCore.QObject):
     def set_control(self, *, paused: bool | None, max_steps_per_s: float | None) -> None:
         """Pause or slow the training for as long as this lives; None and None gives it back."""
         self._paused, self._max_steps_per_s = paused, max_steps_per_s
+        if paused is None and max_steps_per_s is None and self._reader is not None:
+            self._reader.release_control()
         self._renew_at = 0.0
         self._poll()
 

@@ -22,6 +22,7 @@ from gym_gui.ui.presenters.workers.registry import WorkerPresenterRegistry, defa
 from gym_gui.ui.run_commands import RunCommands
 from gym_gui.ui.runs_model import RunsModel
 from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
+from gym_gui.ui.widgets.problems_panel import ProblemLog
 from gym_gui.ui.widgets.render_tabs import RenderTabs
 from gym_gui.ui.widgets.runs_panel import RunsPanel
 from gym_gui.ui.widgets.status_line import StatusLine
@@ -48,9 +49,10 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         self._presenters = presenters or default_registry()
         self._store = store
         self._agent_tabs: dict[str, list[FastLaneTab]] = {}
-        self._problems: list[tuple[str, Exception]] = []
+        self.problems = ProblemLog(self)
         self._own_runs: set[str] = set()
         self._show_when_known = ""
+        self._closing = False
         self.background = Background(self)
         self.model = RunsModel(self)
         self.setWindowTitle("gym-gui")
@@ -102,6 +104,8 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         self.welcome.demo_requested.connect(self.do_demo)
         self.tabs.tab_closed.connect(self._forget_tab)
         self.tabs.currentChanged.connect(self._show_middle)
+        self.status.problems_requested.connect(self.do_problems)
+        self.problems.changed.connect(lambda: self.status.set_problems(len(self.problems.problems)))
         self._show_middle()
         self._enable_commands()
 
@@ -219,9 +223,7 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
 
     def report(self, what: str, error: Exception) -> None:
         """Put an error where problems are shown, and say it once in passing."""
-        self._problems.append((what, error))
-        del self._problems[:-200]
-        self.status.set_problems(len(self._problems))
+        self.problems.add(what, error)
         self.status.say(str(error), seconds=15)
 
     # -- life -----------------------------------------------------------------------------------
@@ -247,14 +249,22 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         self._store.setValue("window/columns", self.panel.table.horizontalHeader().saveState())
 
     def closeEvent(self, event: QtGui.QCloseEvent) -> None:
-        if not self.may_close():
+        training = self.context.live.training()
+        if training and not self._closing:
             event.ignore()
+            self.ask_before_closing(training)
             return
         self.shutdown()
         super().closeEvent(event)
 
+    def close_for_good(self) -> None:
+        """Close without asking about runs that train."""
+        self._closing = True
+        self.close()
+
     def shutdown(self) -> None:
         """Release every tab, timer and ring. Twice is safe."""
+        self._closing = True
         self._tick_timer.stop()
         self.panel.finish_deleting()
         self.tabs.close_all()

@@ -23,8 +23,8 @@ class RunCommands:
     status: Any
     actions_by_name: dict[str, QtGui.QAction]
     tr: Any
+    problems: Any
     _agent_tabs: Any
-    _problems: Any
 
     @property
     def _window(self) -> Any:
@@ -169,6 +169,32 @@ class RunCommands:
         window = self._window
         window.showNormal() if window.isFullScreen() else window.showFullScreen()
 
+    def do_find_command(self, *_: object) -> None:
+        from gym_gui.ui.widgets.command_palette import CommandPalette
+
+        CommandPalette(self.actions_by_name.values(), self._window).open_over(self._window)
+
+    def do_shortcuts(self, *_: object) -> None:
+        from gym_gui.ui.widgets.shortcuts_dialog import ShortcutsDialog
+
+        ShortcutsDialog(self.actions_by_name.values(), self._window).open()
+
+    def do_problems(self, *_: object) -> None:
+        from gym_gui.ui.widgets.problems_panel import ProblemsDialog
+
+        ProblemsDialog(self.problems, self._window).open()
+
+    def do_preferences(self, *_: object) -> None:
+        from gym_gui.ui import theme
+        from gym_gui.ui.widgets.preferences_dialog import PreferencesDialog
+
+        dialog = PreferencesDialog(self.context.settings, self._window)
+        application: Any = QtWidgets.QApplication.instance()
+        dialog.applied.connect(
+            lambda: theme.apply(application, self.context.settings["window.theme"])
+        )
+        dialog.open()
+
     def do_quit(self, *_: object) -> None:
         self._window.close()
 
@@ -178,12 +204,10 @@ class RunCommands:
         text = self.tr("gym-gui {}\n\nWatch agents learn, keep every step, replay any moment.")
         QtWidgets.QMessageBox.about(self._window, self.tr("About"), text.format(__version__))
 
-    def may_close(self) -> bool:
-        """Ask what shall become of runs that train; tell whether the window may close."""
-        training = [run for run in self.context.live.training() if run.run_id]
-        if not training:
-            return True
+    def ask_before_closing(self, training: list[Any]) -> None:
+        """Ask what shall become of runs that train; the answer closes the window, or not."""
         box = QtWidgets.QMessageBox(self._window)
+        box.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setIcon(QtWidgets.QMessageBox.Icon.Question)
         count = len(training)
         box.setText(
@@ -192,17 +216,23 @@ class RunCommands:
             else self.tr("{} runs are still training.").format(count)
         )
         box.setInformativeText(
-            self.tr("They can go on without this window; the next start shows them again.")
+            self.tr("Training can go on without this window; the next start shows it again.")
         )
-        keep = box.addButton(self.tr("Keep training"), QtWidgets.QMessageBox.ButtonRole.AcceptRole)
-        stop = box.addButton(self.tr("Stop them"), QtWidgets.QMessageBox.ButtonRole.DestructiveRole)
+        role = QtWidgets.QMessageBox.ButtonRole
+        keep = box.addButton(self.tr("Keep training"), role.AcceptRole)
+        stop = box.addButton(self.tr("Stop training"), role.DestructiveRole)
         box.addButton(QtWidgets.QMessageBox.StandardButton.Cancel)
         box.setDefaultButton(keep)
-        box.exec()
-        if box.clickedButton() is stop:
-            for run in training:
-                self.context.link.cancel(run.run_id)
-        return box.clickedButton() in (keep, stop)
+
+        def answered(button: QtWidgets.QAbstractButton) -> None:
+            if button is stop:
+                for run in training:
+                    self.context.link.cancel(run.run_id)
+            if button in (keep, stop):
+                self._window.close_for_good()
+
+        box.buttonClicked.connect(answered)
+        box.open()
 
     def notify(self, title: str, text: str) -> None:
         """Tell the desktop that a run has ended, while the window is not in front."""

@@ -10,7 +10,7 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtQuickWidgets, QtWidgets
 
 from gym_gui.controllers.background import Background
-from gym_gui.fastlane.buffer import FastLaneMetrics
+from gym_gui.fastlane import FastLaneMetrics
 from gym_gui.ui.fastlane_consumer import FastLaneConsumer, View, ViewConfig
 from gym_gui.ui.renderers.fastlane_item import FastLaneItem
 from gym_gui.ui.widgets.capture import Film, save_png
@@ -160,7 +160,7 @@ class FastLaneTab(QtWidgets.QWidget):
 
     @QtCore.Slot(bool, float)
     def _set_pace(self, paused: bool, max_steps_per_s: float) -> None:
-        """max_steps_per_s: 0 is unlimited, NaN leaves the script's own pace."""
+        """max_steps_per_s: infinity is unlimited, NaN leaves the script's own pace."""
         own = math.isnan(max_steps_per_s)
         self._root.setProperty("paused", paused)
         self._consumer.set_control(

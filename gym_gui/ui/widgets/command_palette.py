@@ -1,0 +1,102 @@
+"""Every command by its name: type a few letters, press Enter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+
+def score(text: str, query: str) -> int | None:
+    """Return how well ``query`` fits ``text`` (lower is better), None when it does not.
+
+    Words that begin with it come first, then parts of it, then letters in the same order.
+    """
+    low, wanted = text.lower(), query.lower().strip()
+    if not wanted:
+        return 0
+    if low.startswith(wanted):
+        return 0
+    if any(word.startswith(wanted) for word in low.split()):
+        return 1
+    if wanted in low:
+        return 2
+    letters = iter(low)
+    return 3 if all(letter in letters for letter in wanted if letter != " ") else None
+
+
+class CommandPalette(QtWidgets.QDialog):
+    """Lists the enabled actions that fit what is typed; the chosen one is triggered."""
+
+    def __init__(
+        self, actions: Iterable[QtGui.QAction], parent: QtWidgets.QWidget | None = None
+    ) -> None:
+        super().__init__(parent, QtCore.Qt.WindowType.Popup)
+        self._actions = [action for action in actions if action.isEnabled()]
+        self.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setFixedWidth(520)
+        self.line = QtWidgets.QLineEdit()
+        self.line.setPlaceholderText(self.tr("Type a command…"))
+        self.line.setAccessibleName(self.tr("Command"))
+        self.line.textChanged.connect(self._filter)
+        self.line.returnPressed.connect(self._run)
+        self.line.installEventFilter(self)
+        self.list = QtWidgets.QTreeWidget()
+        self.list.setHeaderHidden(True)
+        self.list.setRootIsDecorated(False)
+        self.list.setColumnCount(2)
+        self.list.setFixedHeight(300)
+        self.list.setFocusPolicy(QtCore.Qt.FocusPolicy.NoFocus)
+        self.list.itemClicked.connect(self._run)
+        head = self.list.header()
+        head.setStretchLastSection(False)
+        head.setSectionResizeMode(0, QtWidgets.QHeaderView.ResizeMode.Stretch)
+        head.setSectionResizeMode(1, QtWidgets.QHeaderView.ResizeMode.ResizeToContents)
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.addWidget(self.line)
+        layout.addWidget(self.list)
+        self._filter("")
+
+    def open_over(self, window: QtWidgets.QWidget) -> None:
+        """Show it at the top of ``window``."""
+        place = window.mapToGlobal(QtCore.QPoint((window.width() - self.width()) // 2, 60))
+        self.move(place)
+        self.show()
+        self.line.setFocus()
+
+    def _filter(self, text: str) -> None:
+        found = []
+        for action in self._actions:
+            label = f"{action.data()}: {action.text()}" if action.data() else action.text()
+            points = min(
+                (s for s in (score(action.text(), text), score(label, text)) if s is not None),
+                default=None,
+            )
+            if points is not None:
+                found.append((points, label, action))
+        self.list.clear()
+        for _, label, action in sorted(found, key=lambda entry: entry[:2]):
+            native = QtGui.QKeySequence.SequenceFormat.NativeText
+            item = QtWidgets.QTreeWidgetItem([label, action.shortcut().toString(native)])
+            item.setData(0, QtCore.Qt.ItemDataRole.UserRole, action)
+            self.list.addTopLevelItem(item)
+        if found:
+            self.list.setCurrentItem(self.list.topLevelItem(0))
+
+    def _run(self, *_: object) -> None:
+        item = self.list.currentItem()
+        self.close()
+        if item is not None:
+            action: QtGui.QAction = item.data(0, QtCore.Qt.ItemDataRole.UserRole)
+            action.trigger()
+
+    def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        if isinstance(event, QtGui.QKeyEvent) and event.type() == QtCore.QEvent.Type.KeyPress:
+            step = {QtCore.Qt.Key.Key_Down: 1, QtCore.Qt.Key.Key_Up: -1}.get(event.key())  # type: ignore[call-overload]
+            if step:
+                row = self.list.indexOfTopLevelItem(self.list.currentItem()) + step
+                if 0 <= row < self.list.topLevelItemCount():
+                    self.list.setCurrentItem(self.list.topLevelItem(row))
+                return True
+        return super().eventFilter(watched, event)

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import importlib
+import time
+
+import pytest
+from PySide6 import QtCore, QtWidgets
+from window_parts import make_context, make_run, make_writer, publish, settle
+
+from gym_gui.controllers.trainer_link import LinkState
+from gym_gui.core.records import RunState
+from gym_gui.ui.main_window import MainWindow
+from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
+
+NAMES = {  # the parts that are promised by name
+    "gym_gui.fastlane.buffer": ["FastLaneWriter", "FastLaneReader", "FastLaneMetrics"],
+    "gym_gui.ui.fastlane_consumer": [
+        "FastLaneConsumer.start", "FastLaneConsumer.stop", "FastLaneConsumer.frame_ready",
+    ],
+    "gym_gui.ui.renderers.fastlane_item": ["FastLaneItem.setFrame", "FastLaneItem.paint"],
+    "gym_gui.ui.widgets.fastlane_tab": ["FastLaneTab.cleanup", "FastLaneTab.closeEvent"],
+    "gym_gui.ui.widgets.render_tabs": [
+        "RenderTabs.open_fastlane_tab", "RenderTabs.add_dynamic_tab",
+    ],
+    "gym_gui.ui.presenters.workers.registry": ["WorkerPresenterRegistry"],
+    "gym_gui.ui.presenters.workers.cleanrl_worker_presenter": [
+        "CleanRlWorkerPresenter.create_tabs"
+    ],
+    "gym_gui.ui.presenters.workers.spade_bdi_worker_presenter": [
+        "SpadeBdiWorkerPresenter.create_tabs"
+    ],
+    "gym_gui.ui.main_window": ["MainWindow._handle_run_started"],
+    "gym_gui.ui.widgets.live_telemetry_tab": ["LiveTelemetryTab"],
+    "gym_gui.controllers.live_telemetry_controllers": ["LiveTelemetryController.run_completed"],
+    "gym_gui.services.telemetry": ["TelemetryService"],
+    "gym_gui.telemetry.run_bus": ["RunBus"],
+    "gym_gui.telemetry.db_sink": ["TelemetryDBSink"],
+    "gym_gui.telemetry.sqlite_store": ["TelemetrySQLiteStore"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("module", NAMES)
+def test_every_promised_name_exists(module):
+    for path in NAMES[module]:
+        found = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+
+
+@pytest.fixture
+def window(qtbot, data_dir):
+    made = MainWindow(make_context(data_dir))
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.close_for_good()
+    settle()
+
+
+def tell(window: MainWindow, *runs) -> None:
+    window.context.link.runs_changed.emit(list(runs))
+
+
+def test_a_run_is_shown_from_its_start_to_the_close_of_its_tab(qtbot, window, data_dir):
+    with make_writer("run-1", data_dir) as writer:
+        tell(window, make_run("run-1"))
+        (tab,) = window._agent_tabs["run-1"]
+        assert isinstance(tab, FastLaneTab)
+        assert window.tabs.tabText(0) == "CleanRL-Live-agent0"
+        context = tab._quick.rootContext()
+        assert context.contextProperty("fastLaneConsumer") is tab.consumer
+        assert tab._engine is tab._quick.engine()
+        with qtbot.waitSignal(tab.consumer.frame_ready, timeout=5000):
+            publish(writer, 5)
+        assert tab._item.lastReward == 5.0
+        completed = window.context.live.run_completed
+        with qtbot.waitSignal(completed, timeout=1000):
+            tell(window, make_run("run-1", RunState.FINISHED, steps=42))
+        assert not tab.consumer.is_active, "the ring is let go at the run's end"
+        assert tab.message == "The run has ended"
+        window.tabs.close_tab(0)
+        assert window._agent_tabs == {}
+        assert window.middle.currentWidget() is window.welcome
+
+
+def test_each_worker_names_its_tabs(qtbot, window):
+    tell(
+        window,
+        make_run("a", worker="spade_bdi", config={"jid": "walker@localhost"}),
+        make_run("b", worker="sb3"),
+        make_run("c", worker="cleanrl", config={"agent_id": "left"}),
+    )
+    texts = {window.tabs.tabText(index) for index in range(window.tabs.count())}
+    assert texts == {"SPADE-BDI-Live-walker", "SB3-Live-agent0", "CleanRL-Live-left"}
+
+
+def test_a_tab_detaches_and_docks_again_still_live(qtbot, window, data_dir):
+    with make_writer("run-1", data_dir) as writer:
+        tell(window, make_run("run-1"))
+        (tab,) = window._agent_tabs["run-1"]
+        detached = window.tabs.detach(tab)
+        assert window.tabs.count() == 0
+        with qtbot.waitSignal(tab.consumer.frame_ready, timeout=5000):
+            publish(writer, 1)
+        detached.close()
+        assert window.tabs.widget(0) is tab
+        qtbot.waitUntil(lambda: tab.consumer.is_active)
+        with qtbot.waitSignal(tab.consumer.frame_ready, timeout=5000):
+            publish(writer, 2)
+
+
+def test_a_deletion_can_be_undone_and_is_sent_only_after(qtbot, window):
+    tell(window, make_run("run-1", RunState.FINISHED))
+    window.panel.select("run-1")
+    window.do_delete_run()
+    assert window.model.rowCount() == 0
+    with qtbot.assertNotEmitted(window.panel.delete_confirmed):
+        window.panel.undo_deleting()
+    assert window.model.rowCount() == 1
+    window.do_delete_run()
+    with qtbot.waitSignal(window.panel.delete_confirmed) as confirmed:
+        window.panel.finish_deleting()
+    assert confirmed.args == ["run-1"]
+
+
+def test_a_lost_recorder_is_said_in_plain_words_and_the_way_back_too(window):
+    window.context.link.state_changed.emit(LinkState.LOST, "The socket is gone.")
+    assert "training goes on" in window.status.recorder.text()
+    assert window.status.recorder.toolTip() == "The socket is gone."
+    window.context.link.state_changed.emit(LinkState.CONNECTED, "")
+    assert window.status.recorder.text() == "Recorder ready"
+
+
+def test_an_error_is_counted_listed_and_its_details_copied(qtbot, window):
+    from gym_gui.core.errors import UsageError
+
+    for _ in range(2):
+        window.report("start", UsageError("No such script.", next_step="Choose another."))
+    assert window.status.problems.text() == "1 problem"
+    window.do_problems()
+    dialog = window.findChild(QtWidgets.QDialog)
+    assert "Choose another." in dialog.list.item(0).text()
+    assert "(2 times)" in dialog.list.item(0).text()
+    dialog.copy_details()
+    assert "UsageError" in QtWidgets.QApplication.clipboard().text()
+    dialog.close()
+
+
+def test_the_palette_runs_the_command_that_is_typed(qtbot, window):
+    from gym_gui.ui.widgets.command_palette import CommandPalette
+
+    palette = CommandPalette(window.actions_by_name.values(), window)
+    palette.open_over(window)
+    qtbot.keyClicks(palette.line, "search ru")
+    assert palette.list.topLevelItem(0).text(0) == "View: Search runs"
+    with qtbot.waitSignal(window.actions_by_name["search_runs"].triggered):
+        qtbot.keyClick(palette.line, QtCore.Qt.Key.Key_Return)
+
+
+def test_every_command_has_a_method_and_no_shortcut_twice(window):
+    keys = [action.shortcut().toString() for action in window.actions_by_name.values()]
+    used = [key for key in keys if key]
+    assert len(used) == len(set(used))
+
+
+def test_preferences_are_saved_to_the_file_the_command_line_reads(qtbot, window, data_dir):
+    from gym_gui.services.settings import Settings
+    from gym_gui.ui.widgets.preferences_dialog import PreferencesDialog
+
+    dialog = PreferencesDialog(window.context.settings, window)
+    qtbot.addWidget(dialog)
+    dialog.findChild(QtWidgets.QComboBox).setCurrentText("Light")
+    with qtbot.waitSignal(dialog.applied):
+        dialog.save()
+    assert Settings.load(data_dir.settings)["window.theme"] == "light"
+
+
+def test_closing_asks_while_a_run_trains(qtbot, window):
+    tell(window, make_run("run-1"))
+    window.close()
+    assert window.isVisible()
+    (box,) = window.findChildren(QtWidgets.QMessageBox)
+    assert box.text() == "A run is still training."
+    with qtbot.waitSignal(box.finished):
+        box.button(QtWidgets.QMessageBox.StandardButton.Cancel).click()
+    assert window.isVisible()
+    settle()
+    window.close()
+    (box,) = window.findChildren(QtWidgets.QMessageBox)
+    box.defaultButton().click()
+    assert not window.isVisible()
+
+
+def _descriptors() -> int:
+    import os
+
+    return len(os.listdir("/proc/self/fd"))
+
+
+def _mapped_rings() -> int:
+    with open("/proc/self/maps") as maps:
+        return sum(".ring" in line for line in maps)
+
+
+def test_closing_a_tab_200_times_leaves_nothing(qtbot, window, data_dir):
+    import threading
+
+    with make_writer("run-1", data_dir) as writer:
+
+        def open_and_close() -> None:
+            tell(window, make_run("run-1", RunState.QUEUED), make_run("run-1"))
+            publish(writer, 3)
+            window.tabs.close_run("run-1")
+            settle()
+            tell(window, make_run("run-1", RunState.QUEUED))
+
+        for _ in range(5):
+            open_and_close()
+        mapped = _mapped_rings()
+        before = (_descriptors(), threading.active_count(), mapped, timers(window))
+        for _ in range(200):
+            open_and_close()
+        assert (_descriptors(), threading.active_count(), _mapped_rings(), timers(window)) == before
+
+
+def timers(window: MainWindow) -> int:
+    return sum(timer.isActive() for timer in window.findChildren(QtCore.QTimer))
+
+
+def test_five_thousand_runs_are_all_listed(qtbot, window):
+    now = time.time_ns()
+    tell(
+        window,
+        *(
+            make_run(f"r{number}", RunState.FINISHED, created_ns=now - number)
+            for number in range(5000)
+        ),
+    )
+    assert window.panel.count.text() == "5,000"
+    window.panel.search.setText("r4999")
+    assert window.panel.count.text() == "1 of 5,000"
