@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gym_gui.telemetry.reader import RunReader
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "adding-a-worker.md").read_text()
 _FILE = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -65,3 +67,19 @@ def test_the_page_gives_a_worker_with_its_form(folder: Path, environment: dict[s
     assert told == ["['episodes', 'tosses', 'seed']", "Coins-Live-agent0", "['--episodes', '3']"]
     printed = shell("python coins/coin_worker/toss.py --episodes 2", folder, environment)
     assert printed.count('"type": "step"') == 20
+
+
+def test_the_pages_run_is_recorded(folder: Path, environment: dict[str, str]) -> None:
+    install, run = (block.strip() for block in _COMMANDS.findall(PAGE))
+    shell(install.replace("pip ", "python -m pip ", 1), folder, environment)
+    try:
+        shell(run, folder, environment)
+    finally:
+        shell("gym-gui daemon stop", folder, environment)
+    (store,) = (folder / "data" / "runs").glob("*/telemetry.sqlite")
+    with RunReader(store) as reader:
+        assert reader.totals()["steps"] == 12
+        returns = [point.value for point in reader.metrics("coins/return")]
+        assert len(returns) == 3
+        assert sum(step.reward for step in reader.steps(0, 0, 12)) == sum(returns)
+        assert [one.return_ for one in reader.episodes()] == returns
