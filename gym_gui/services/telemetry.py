@@ -11,13 +11,16 @@ from dataclasses import dataclass
 
 from gym_gui.core.errors import ProtocolError, RunNotFoundError
 from gym_gui.core.paths import DataDir, private_dir
-from gym_gui.core.records import RunSpec
+from gym_gui.core.records import EpisodeRecord, ResetRecord, RunSpec, StepRecord
+from gym_gui.services.storage import StorageRecorderService
 from gym_gui.telemetry.batch import RecordBatch
 from gym_gui.telemetry.db_sink import SinkReport, SinkStats, TelemetryDBSink
+from gym_gui.telemetry.rows import step_columns
 from gym_gui.telemetry.run_bus import RunBus, SubscriptionStats
 from gym_gui.telemetry.sqlite_store import TelemetrySQLiteStore
 from gym_gui.telemetry.storage import Totals
 
+SessionRecord = StepRecord | EpisodeRecord | ResetRecord
 Committed = Callable[[Sequence[RecordBatch], Totals], None]
 
 
@@ -97,6 +100,32 @@ class TelemetryService:
         batch.stream_ids = run.store.resolve_streams(batch.channel, batch.instances())
         return self.bus.publish(batch, timeout_s=timeout_s)
 
+    def record(
+        self,
+        run_id: str,
+        records: Sequence[SessionRecord],
+        *,
+        channel: str,
+        first_seq: int,
+        recorder: StorageRecorderService | None = None,
+        timeout_s: float | None = 30.0,
+    ) -> bool:
+        """Take a human session's records, one sequence number each from ``first_seq`` on.
+
+        They go to ``recorder``'s ring of episodes, if there is one, and to the run's store; False
+        when the store's queue had no room in time (nothing was queued then: record them again).
+        """
+        if not records:
+            return True
+        done = self.publish(
+            batch_of(records, run_id=run_id, channel=channel, first_seq=first_seq),
+            timeout_s=timeout_s,
+        )
+        if done and recorder is not None:
+            for record in records:
+                recorder.record(record)
+        return done
+
     def high_water(self, run_id: str, channel: str) -> int:
         """Return the last committed sequence number of a channel, 0 before the first; no I/O."""
         return self._run(run_id).marks.get(channel, 0)
@@ -132,6 +161,18 @@ class TelemetryService:
         if run is None:
             raise RunNotFoundError(f"The run {run_id} is not open for writing.")
         return run
+
+
+def batch_of(
+    records: Sequence[SessionRecord], *, run_id: str, channel: str, first_seq: int
+) -> RecordBatch:
+    """Return records of a session as a batch; their ``stream`` is the channel's instance."""
+    steps = [record for record in records if isinstance(record, StepRecord)]
+    last_seq = first_seq + len(records) - 1
+    batch = RecordBatch(channel, first_seq, last_seq, step_columns(steps), run_id=run_id)
+    batch.episodes = [record for record in records if isinstance(record, EpisodeRecord)]
+    batch.resets = [record for record in records if isinstance(record, ResetRecord)]
+    return batch
 
 
 class _Marking:

@@ -16,7 +16,7 @@ from gym_gui.core.errors import StorageError, StoreCorruptError
 from gym_gui.core.paths import RunDir
 from gym_gui.telemetry.connection import read_only, storage_errors
 from gym_gui.telemetry.rows import INDEX_BITS, INDEX_MASK, to_json
-from gym_gui.telemetry.salvage import salvage_table
+from gym_gui.telemetry.salvage import salvage_pages, salvage_table
 from gym_gui.telemetry.spool_decoder import SpoolDecoder
 from gym_gui.telemetry.sqlite_store import TelemetrySQLiteStore
 from gym_gui.telemetry.storage import Totals
@@ -209,25 +209,38 @@ def _fill(
 
 def _salvage(old: Path, fresh: Path, report: RepairReport, progress: Progress) -> None:
     """Copy every row that can still be read."""
+    target = apsw.Connection(str(fresh), flags=apsw.SQLITE_OPEN_READWRITE)
+    try:
+        target.execute("PRAGMA synchronous = OFF")  # nothing but this copy is lost with it
+        _salvage_tables(old, target, report, progress)
+        if report.unreadable:
+            progress("pages")
+            with target:
+                for table, count in salvage_pages(old, target).items():
+                    report.salvaged[table] = report.salvaged.get(table, 0) + count
+        with target:
+            _declare_missing(target)
+    finally:
+        target.close()
+
+
+def _salvage_tables(
+    old: Path, target: apsw.Connection, report: RepairReport, progress: Progress
+) -> None:
     try:
         source = read_only(old, check=False)
     except StoreCorruptError as error:
         report.unreadable.append(error.message)
         return
-    target = apsw.Connection(str(fresh), flags=apsw.SQLITE_OPEN_READWRITE)
     try:
-        target.execute("PRAGMA synchronous = OFF")  # nothing but this copy is lost with it
         for table in _SALVAGED:
             progress(table)
             with target:
                 count, lost = salvage_table(source, target, table)
             report.salvaged[table] = count
             report.unreadable += lost
-        with target:
-            _declare_missing(target)
     finally:
         source.close()
-        target.close()
 
 
 def _declare_missing(connection: apsw.Connection) -> None:

@@ -22,6 +22,7 @@ from gym_gui.core.records import (
     StepRecord,
     StreamInfo,
 )
+from gym_gui.telemetry.batch import StepColumns
 
 INDEX_BITS = 40
 INDEX_MASK = (1 << INDEX_BITS) - 1
@@ -125,6 +126,25 @@ def step_record(row: Sequence[Any]) -> StepRecord:
         agent=agent or "",
         flags=flags,
         proposed_action=from_json(proposed) if type(proposed) is str else proposed,
+    )
+
+
+def step_columns(steps: Sequence[StepRecord]) -> StepColumns:
+    """Return steps as a batch holds them."""
+    return StepColumns(
+        stream=[s.stream for s in steps],
+        index=[s.index for s in steps],
+        episode=[s.episode for s in steps],
+        step=[s.step for s in steps],
+        action=[action_cell(s.action) for s in steps],
+        reward=[float(s.reward) for s in steps],
+        flags=[
+            s.flags | STEP_TERMINATED * s.terminated | STEP_TRUNCATED * s.truncated for s in steps
+        ],
+        time_ns=[s.time_ns for s in steps],
+        observation=["" if s.observation is None else to_json(s.observation) for s in steps],
+        agent=[s.agent for s in steps],
+        proposed_action=[action_cell(s.proposed_action) for s in steps],
     )
 
 

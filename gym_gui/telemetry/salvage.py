@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import apsw
 
+from gym_gui.telemetry.leafscan import scan
 from gym_gui.telemetry.rows import INDEX_BITS, INDEX_MASK
 
 _FINEST = 16  # keys: below it a range that cannot be read is given up
@@ -32,24 +34,42 @@ def salvage_table(
         return 0, [f"{table}: {error}"]
     if not width:
         return 0, [f"{table}: it is gone"]
-    copier = _Copier(source, target, table, width)
+    copier = _Copier(source, target, table)
     copier.copy()
     return copier.count, copier.lost()
+
+
+def salvage_pages(path: Path, target: apsw.Connection) -> dict[str, int]:
+    """Add the rows that only the pages themselves still tell of; return their number a table."""
+    found: dict[str, int] = {}
+    waiting: dict[str, list[Any]] = {}
+    for table, row in scan(path):
+        rows = waiting.setdefault(table, [])
+        rows.append(row)
+        if len(rows) >= _ROWS_A_WRITE:
+            found[table] = found.get(table, 0) + _add(target, table, waiting.pop(table))
+    for table, rows in waiting.items():
+        found[table] = found.get(table, 0) + _add(target, table, rows)
+    return found
+
+
+def _add(target: apsw.Connection, table: str, rows: list[Any]) -> int:
+    before = target.total_changes()
+    marks = ",".join("?" * len(rows[0]))
+    target.executemany(f"INSERT OR IGNORE INTO {table} VALUES({marks})", rows)
+    return target.total_changes() - before
 
 
 class _Copier:
     """One table's copy. Damage in one page costs that page's rows, not those behind it."""
 
-    def __init__(
-        self, source: apsw.Connection, target: apsw.Connection, table: str, width: int
-    ) -> None:
+    def __init__(self, source: apsw.Connection, target: apsw.Connection, table: str) -> None:
         self.count = 0
         self._lost: list[tuple[int, int]] = []
         self._partly = False
         self._source = source
         self._target = target
         self._table = table
-        self._insert = f"INSERT OR IGNORE INTO {table} VALUES({','.join('?' * width)})"
         self._failures = 0
 
     def copy(self) -> None:
@@ -134,9 +154,8 @@ class _Copier:
         return low if damaged else None
 
     def _write(self, rows: list[Any]) -> None:
-        before = self._target.total_changes()
-        self._target.executemany(self._insert, rows)
-        self.count += self._target.total_changes() - before
+        if rows:
+            self.count += _add(self._target, self._table, rows)
 
     def _copy_from_both_ends(self) -> None:
         key = {"episodes": ("stream", "episode", "agent"), "runs": ("run_id",)}.get(self._table)

@@ -242,7 +242,9 @@ async def _serve(data_dir: DataDir, lock: int) -> None:
     from gym_gui.services.telemetry import TelemetryService
     from gym_gui.services.trainer.runs import RunManager
     from gym_gui.services.trainer.service import TrainerService
+    from gym_gui.telemetry.db_sink import SWITCH_INTERVAL_S
 
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,153 @@
+"""From lines to batches: nothing in a line stops it, nothing wrong gets through."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gym_gui.telemetry.repair import whole_lines
+from gym_gui.telemetry.spool_decoder import SpoolDecoder
+
+STEP = {
+    "type": "step",
+    "seq": 1,
+    "stream": 0,
+    "index": 0,
+    "episode": 0,
+    "step": 0,
+    "action": 1,
+    "reward": 0.5,
+    "terminated": False,
+    "truncated": True,
+    "observation": [0.1, 1e-300, "NaN"],
+    "time_ns": 7,
+}
+
+
+def line(**changes: object) -> bytes:
+    return json.dumps({**STEP, **changes}, separators=(",", ":")).encode() + b"\n"
+
+
+def test_a_step_keeps_every_value():
+    chunk = line() + line(seq=2, action=[0.25, "Infinity"], reward="-Infinity", agent="a")
+    chunk += line(seq=3, action=-1.5, proposed_action=2, flags=8)
+    batch = SpoolDecoder("c", run_id="run-1").decode(chunk).batch
+    assert batch is not None
+    steps = batch.steps
+    assert list(steps.action) == [1, '[0.25,"Infinity"]', -1.5]
+    assert steps.reward == [0.5, -math.inf, 0.5]
+    assert steps.flags == [2, 2, 10]
+    assert steps.observation[0] == '[0.1,1e-300,"NaN"]'
+    assert steps.agent == ["", "a", ""]
+    assert list(steps.proposed_action) == [None, None, 2]
+    assert (batch.first_seq, batch.last_seq, batch.run_id) == (1, 3, "run-1")
+    batch.check()
+
+
+def test_columns_of_a_vector_step_become_rows():
+    vstep = {
+        "type": "vstep",
+        "seq": 2,
+        "streams": [0, 1],
+        "index": [4, 5],
+        "episode": [0, 1],
+        "step": [4, 0],
+        "action": [1, [2]],
+        "reward": [1, "NaN"],
+        "terminated": [True, False],
+        "truncated": [False, False],
+        "observation": [[1], [2]],
+        "time_ns": 9,
+        "flags": [0, 4],
+    }
+    decoder = SpoolDecoder("c")
+    batch = decoder.decode(line() + json.dumps(vstep).encode() + b"\n").batch
+    assert batch is not None
+    assert list(batch.steps.index) == [0, 4, 5]
+    assert list(batch.steps.flags) == [2, 1, 4]
+    assert math.isnan(batch.steps.reward[2])
+    batch.check()
+    vstep["reward"] = [1]
+    refused = SpoolDecoder("c").decode(json.dumps({**vstep, "seq": 1}).encode())
+    assert refused.batch is None
+    assert "lengths" in refused.rejected[0].reason
+
+
+def test_bad_lines_are_set_aside_and_holes_named():
+    chunk = line() + b'{"type":"step","se\n' + line(seq=2) + line(seq=5, index=-1) + line(seq=6)
+    decoded = SpoolDecoder("c").decode(chunk)
+    assert decoded.batch is not None
+    assert len(decoded.batch.steps) == 3
+    assert len(decoded.rejected) == 2
+    assert decoded.gaps == [(3, 5)]
+
+
+def test_what_was_seen_before_is_left_out():
+    decoder = SpoolDecoder("c", next_seq=3)
+    chunk = b"".join(line(seq=i) for i in range(1, 6))
+    batch = decoder.decode(chunk).batch
+    assert batch is not None
+    assert (batch.first_seq, len(batch.steps)) == (3, 3)
+    assert decoder.decode(chunk).batch is None
+
+
+def test_pictures_are_packed_and_a_missing_one_is_said(tmp_path: Path):
+    (tmp_path / "frames-0.bin").write_bytes(bytes(range(48)))
+    frame = {
+        "type": "frame",
+        "seq": 1,
+        "stream": 0,
+        "episode": 0,
+        "step": 0,
+        "index": 0,
+        "height": 4,
+        "width": 4,
+        "channels": 3,
+        "format": "RGB",
+        "file": "frames-0.bin",
+        "offset": 0,
+        "length": 48,
+    }
+    lost = {**frame, "seq": 2, "offset": 9}
+    outside = {**frame, "seq": 3, "file": "../frames-0.bin"}
+    chunk = b"\n".join(json.dumps(record).encode() for record in (frame, lost, outside))
+    decoded = SpoolDecoder("c", frames_dir=tmp_path).decode(chunk)
+    assert decoded.batch is not None
+    assert len(decoded.batch.frames) == 1
+    assert len(decoded.rejected) == 2
+
+
+def test_a_torn_last_line_is_left_for_later(tmp_path: Path):
+    path = tmp_path / "s.jsonl"
+    path.write_bytes(line() + line(seq=2) + b'{"type":"st')
+    for chunk_bytes in (5, 100, 1 << 20):
+        assert b"".join(whole_lines(path, chunk_bytes=chunk_bytes)) == line() + line(seq=2)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(STEP)), _VALUES, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_no_line_is_accepted_that_the_store_could_not_keep(changes):
+    decoded = SpoolDecoder("c").decode(line(**changes))
+    if decoded.batch is not None:
+        decoded.batch.check()
+        assert all(isinstance(value, float) for value in decoded.batch.steps.reward)
+    else:
+        assert decoded.rejected
+
+
+@given(st.binary(max_size=400))
+@settings(max_examples=500, deadline=None)
+def test_no_bytes_stop_the_decoder(data):
+    decoded = SpoolDecoder("c").decode(data)
+    assert decoded.batch is None or decoded.batch.last_seq >= 1
