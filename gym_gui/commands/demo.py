@@ -9,8 +9,6 @@ import click
 from gym_gui.commands.common import data_dir_option, has_display, json_option
 from gym_gui.core.paths import DataDir
 
-EYE_STEPS_PER_S = 60.0  # CartPole's own pace: 50 steps are one second of its physics
-WINDOW_STEPS = 200_000
 HEADLESS_STEPS = 60_000
 
 
@@ -43,19 +41,13 @@ def demo(
     within half a minute; the tab's speed control lets it run free. Where there is no display,
     or with --headless, it runs free at once and ends with a summary and two pictures.
     """
-    from gym_gui.services.workers.spec import build_spec
+    from gym_gui.services.workers.demo import EYE_STEPS_PER_S, WINDOW_STEPS, demo_spec
 
     headless = headless or as_json or not has_display()
     if max_steps_per_s is None:
         max_steps_per_s = 0.0 if headless else EYE_STEPS_PER_S
     steps = steps or (HEADLESS_STEPS if headless else WINDOW_STEPS)
-    spec = build_spec(
-        "demo",
-        {"args": ["--steps", str(steps), "--seed", str(seed)]},
-        data_dir=data_dir,
-        max_steps_per_s=max_steps_per_s,
-    )
-    spec.env_id, spec.seed = "CartPole-v1", seed
+    spec = demo_spec(data_dir, steps=steps, seed=seed, max_steps_per_s=max_steps_per_s)
     if headless:
         from gym_gui.commands.headless import run_headless
 

@@ -129,15 +129,6 @@ class TrainerLink(QtCore.QObject):
 
         self._ask("delete", delete)
 
-    def control(
-        self, run_id: str, *, paused: bool | None = None, max_steps_per_s: float | None = None
-    ) -> None:
-        """Pause or slow a run without shared memory; None leaves the script its own."""
-        self._ask(
-            "control",
-            lambda client: client.control(run_id, paused=paused, max_steps_per_s=max_steps_per_s),
-        )
-
     def follow(self, run_id: str) -> None:
         """Ask for the run's steps, episodes and records, in ``batches_ready``."""
         self._on_loop(lambda: self._follow(run_id))

@@ -237,7 +237,7 @@ _FORMATS = {
     "RGB": QtGui.QImage.Format.Format_RGB888,
     "RGBA": QtGui.QImage.Format.Format_RGBA8888,
     "GREY": QtGui.QImage.Format.Format_Grayscale8,
-    "BGRX": QtGui.QImage.Format.Format_RGB32,
+    "BGRX": QtGui.QImage.Format.Format_ARGB32,  # its X may be 0; the conversion makes it opaque
 }
 
 
@@ -246,5 +246,4 @@ def to_image(frame: FastLaneFrame) -> QtGui.QImage:
     wrapped = QtGui.QImage(
         frame.data, frame.width, frame.height, frame.row_stride, _FORMATS[frame.pixel_format.name]
     )
-    target = QtGui.QImage.Format.Format_RGB32
-    return wrapped.copy() if wrapped.format() == target else wrapped.convertToFormat(target)
+    return wrapped.convertToFormat(QtGui.QImage.Format.Format_RGB32)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
+from gym_gui.core.ids import new_run_id
 from gym_gui.core.records import RunSpec
 from gym_gui.ui.tab_registry import tab_kind
 
@@ -48,7 +52,9 @@ class RunCommands:
         dialog.open()
 
     def do_demo(self, *_: object) -> None:
-        self._build_and_submit("demo", {})
+        from gym_gui.services.workers.demo import demo_spec
+
+        self._submit_built(lambda: demo_spec(self.context.data_dir))
 
     def start_script(self, path: str) -> None:
         """Start the dialog for a script that was dropped or opened."""
@@ -73,12 +79,7 @@ class RunCommands:
         if path:
             self.start_script(path)
 
-    def _build_and_submit(self, worker: str, values: dict[str, Any]) -> None:
-        def build() -> RunSpec:
-            from gym_gui.services.workers import build_spec
-
-            return build_spec(worker, values, data_dir=self.context.data_dir)
-
+    def _submit_built(self, build: Callable[[], RunSpec]) -> None:
         self.background.run(
             build,
             done=self._window.submit,
@@ -94,6 +95,8 @@ class RunCommands:
     def do_open_tab(self, key: str, run_id: str = "") -> None:
         """Open a kind of tab (see ``ui/tab_registry.py``) for a run, or bring it to the front."""
         kind = tab_kind(key)
+        if kind.per_run and not (run_id or self.panel.selected):
+            return
         run_id = (run_id or self.panel.selected) if kind.per_run else ""
         known = self.tabs.find(run_id, kind.title)
         if known is not None:
@@ -114,7 +117,7 @@ class RunCommands:
     def do_run_again(self, *_: object) -> None:
         record = self._chosen()
         if record is not None:
-            self._build_and_submit(record.spec.worker, dict(record.spec.config))
+            self._submit_built(lambda: again(record.spec))
 
     def do_run_again_with(self, *_: object) -> None:
         record = self._chosen()
@@ -257,6 +260,13 @@ class RunCommands:
         if script:
             event.acceptProposedAction()
             self.start_script(script)
+
+
+def again(spec: RunSpec) -> RunSpec:
+    """Return the spec of a new run that repeats ``spec`` word for word."""
+    run_id = new_run_id(spec.name or spec.worker)
+    command = [word.replace(spec.run_id, run_id) for word in spec.command]
+    return replace(spec, run_id=run_id, command=command, created_ns=time.time_ns())
 
 
 def _dropped_script(data: QtCore.QMimeData) -> str:

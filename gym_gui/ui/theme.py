@@ -90,7 +90,9 @@ def _palette(theme: Theme) -> QtGui.QPalette:
 
 def _style_sheet(theme: Theme) -> str:
     values = {key: value for key, value in vars(theme).items() if key != "name"}
-    sheet = _SHEET.replace("@chevron", (RESOURCES / f"chevron-{theme.name}.png").as_posix())
+    sheet = _SHEET
+    for key, name in (("@chevron-up", "chevron-up"), ("@chevron", "chevron")):
+        sheet = sheet.replace(key, (RESOURCES / f"{name}-{theme.name}.png").as_posix())
     for key in sorted(values, key=len, reverse=True):
         sheet = sheet.replace(f"@{key}", values[key])
     return sheet
@@ -122,17 +124,25 @@ QHeaderView::section {
     background: @surface; color: @muted; border: none; border-bottom: 1px solid @line;
     padding: 5px 6px;
 }
+QHeaderView::down-arrow, QHeaderView::up-arrow {
+    subcontrol-origin: padding; subcontrol-position: top center; width: 8px; height: 8px;
+}
+QHeaderView::down-arrow { image: url("@chevron"); }
+QHeaderView::up-arrow { image: url("@chevron-up"); }
 QTableView, QTreeView, QListView, QPlainTextEdit, QTextEdit {
     background: @surface; border: none; selection-background-color: @selection;
     selection-color: @text; alternate-background-color: @raised; outline: none;
 }
 QTableView::item { padding: 0 2px; }
-QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox {
+QLineEdit, QComboBox {
     background: @surface; border: 1px solid @line; border-radius: 6px; padding: 4px 8px;
     selection-background-color: @accent; selection-color: @on_accent; min-height: 18px;
 }
-QLineEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus { border-color: @accent; }
-QAbstractSpinBox QLineEdit { border: none; padding: 0; background: transparent; min-height: 0; }
+QLineEdit:focus, QComboBox:focus { border-color: @accent; }
+QAbstractSpinBox { min-height: 26px; }
+QAbstractSpinBox QLineEdit {
+    border: none; border-radius: 0; padding: 0 4px; background: transparent; min-height: 0;
+}
 QComboBox::drop-down { border: none; width: 22px; }
 QComboBox::down-arrow { image: url("@chevron"); width: 10px; height: 10px; }
 QComboBox QAbstractItemView { border: 1px solid @line; selection-background-color: @selection; }

@@ -5,8 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gym_gui.core.paths import RunDir
+from gym_gui.core.paths import DataDir, RunDir
+from gym_gui.core.records import RunSpec
 from gym_gui.services.workers.base import PROGRAMS, Field, Kind, Worker
+
+EYE_STEPS_PER_S = 60.0  # CartPole's own pace: 50 steps are one second of its physics
+WINDOW_STEPS = 200_000
+
+
+def demo_spec(
+    data_dir: DataDir,
+    *,
+    steps: int = WINDOW_STEPS,
+    seed: int = 3,
+    max_steps_per_s: float = EYE_STEPS_PER_S,
+) -> RunSpec:
+    """Return the demonstration run; by default at a pace the eye can follow."""
+    from gym_gui.services.workers.spec import build_spec
+
+    spec = build_spec(
+        "demo",
+        {"args": ["--steps", str(steps), "--seed", str(seed)]},
+        data_dir=data_dir,
+        max_steps_per_s=max_steps_per_s,
+    )
+    spec.env_id, spec.seed = "CartPole-v1", seed
+    return spec
 
 
 class DemoWorker(Worker):

@@ -30,7 +30,7 @@ Rectangle {
             text: parent.label
             color: "#9aa4b2"
             font.pixelSize: 12
-            width: 64
+            width: 78
         }
         Text {
             objectName: parent.name
@@ -38,7 +38,7 @@ Rectangle {
             color: "#f2f5f9"
             font.pixelSize: 13
             font.bold: true
-            width: 84
+            width: 72
             horizontalAlignment: Text.AlignRight
         }
     }
@@ -56,7 +56,7 @@ Rectangle {
             anchors.centerIn: parent
             spacing: 3
             Reading { name: "last_reward"; label: qsTr("Reward"); value: view.number(frame.lastReward, 2) }
-            Reading { name: "rolling_return"; label: qsTr("Return"); value: view.number(frame.rollingReturn, 1) }
+            Reading { name: "rolling_return"; label: qsTr("Mean return"); value: view.number(frame.rollingReturn, 1) }
             Reading { name: "step_rate_hz"; label: qsTr("Steps/s"); value: view.number(frame.stepRateHz, 0) }
         }
     }

@@ -12,7 +12,7 @@ from gym_gui.ui.icons import icon
 OWN_PACE = math.nan
 PACES = (
     ("Script's own pace", OWN_PACE),
-    ("Full speed", math.inf),
+    ("Full speed", 0.0),
     ("1,000 steps/s", 1000.0),
     ("240 steps/s", 240.0),
     ("60 steps/s", 60.0),
@@ -27,7 +27,7 @@ class FastLaneBar(QtWidgets.QFrame):
     """Emits what the user asks for; keeps no state of the run."""
 
     hud_toggled = QtCore.Signal(bool)
-    pace_changed = QtCore.Signal(bool, float)  # paused, steps a second (infinite: free, NaN: own)
+    pace_changed = QtCore.Signal(bool, float)  # paused, steps a second (0: free, NaN: own)
     budget_changed = QtCore.Signal(float)  # 0 to 1
     picture_requested = QtCore.Signal()
     film_toggled = QtCore.Signal(str)  # suffix at the start, empty at the end

@@ -36,6 +36,7 @@ class FastLaneTab(QtWidgets.QWidget):
 
     ring_dir: folder of the rings; stream: ring, None for the run's first;
     captures: folder that pictures and films are saved in;
+    own_pace: steps a second the run was started with, 0 unlimited;
     qml: another scene instead of ``FastLaneView.qml``: it needs a ``FastLaneItem`` in it.
     """
 
@@ -54,6 +55,7 @@ class FastLaneTab(QtWidgets.QWidget):
         captures: Path | None = None,
         budget: float = 0.05,
         rate_hz: float = 60.0,
+        own_pace: float = 0.0,
         qml: Path = QML,
         parent: QtWidgets.QWidget | None = None,
     ) -> None:
@@ -61,6 +63,7 @@ class FastLaneTab(QtWidgets.QWidget):
         self.run_id, self.agent_id = run_id, agent_id
         self._captures = captures or Path.home()
         self._film: Film | None = None
+        self._own_pace = own_pace
         self._image = QtGui.QImage()
         self._ended_text = ""
         self._counted = (time.monotonic(), 0)
@@ -160,13 +163,14 @@ class FastLaneTab(QtWidgets.QWidget):
 
     @QtCore.Slot(bool, float)
     def _set_pace(self, paused: bool, max_steps_per_s: float) -> None:
-        """max_steps_per_s: infinity is unlimited, NaN leaves the script's own pace."""
+        """max_steps_per_s: 0 is unlimited, NaN the pace that the run was started with."""
         own = math.isnan(max_steps_per_s)
+        rate = self._own_pace if own else max_steps_per_s
         self._root.setProperty("paused", paused)
-        self._consumer.set_control(
-            paused=paused if paused or not own else None,
-            max_steps_per_s=None if own else max_steps_per_s,
-        )
+        if own and not paused and not rate:
+            self._consumer.set_control(paused=None, max_steps_per_s=None)
+        else:
+            self._consumer.set_control(paused=paused, max_steps_per_s=rate)
 
     # -- capture --------------------------------------------------------------------------------
 

@@ -147,7 +147,8 @@ class RunsPanel(QtWidgets.QFrame):
         return self._chosen
 
     def select(self, run_id: str) -> None:
-        """Choose a run in the table, if it is shown."""
+        """Choose a run in the table, now or as soon as it is shown."""
+        self._chosen = run_id
         row = self._model.row_of(run_id)
         if row >= 0:
             self.table.selectRow(row)

@@ -42,6 +42,7 @@ class WorkerPresenter:
                 captures=context.data_dir.root / "captures",
                 budget=record.spec.render_budget,
                 rate_hz=context.settings["live.rate_hz"],
+                own_pace=record.spec.max_steps_per_s,
                 parent=parent,
             )
             tab.setWindowTitle(self.tab_name(agent_id))
