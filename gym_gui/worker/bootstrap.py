@@ -36,12 +36,13 @@ def _hook_failed(error: BaseException) -> None:
 
 
 def _patches() -> dict[str, Callable[[ModuleType], None]]:
-    from gym_gui.worker import metrics, native, vector
+    from gym_gui.worker import agents, metrics, native, vector
 
     patches = {
         "gymnasium.envs.registration": _patch_registration,
         "gymnasium.vector.sync_vector_env": vector.patch_sync,
         "gymnasium.vector.async_vector_env": vector.patch_async,
+        "pettingzoo.utils.env": agents.patch_module,
         "envpool.registration": native.patch_envpool,
         "torch.utils.tensorboard.writer": metrics.patch_summary_writer,
         "tensorboardX.writer": metrics.patch_summary_writer,

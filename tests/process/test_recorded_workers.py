@@ -97,3 +97,32 @@ def test_a_shell_script_is_recorded_through_its_output(record, tmp_path: Path) -
     assert found.steps == 12
     assert [one.return_ for one in found.finished] == [2.0, 2.0, 2.0]
     assert "an ordinary line of output" in found.stdout
+
+
+PURSUIT = {"n_pursuers": 4, "n_evaders": 4, "max_cycles": 40, "shared_reward": False}
+IN_PURSUIT = ("--env-id", "sisl/pursuit_v5", "--env-options", json.dumps(PURSUIT))
+
+
+@pytest.mark.parametrize(
+    ("words", "agents"),
+    [
+        (("--episodes", "10"), ["player_1", "player_2"]),
+        (
+            (*IN_PURSUIT, "--episodes", "2", "--parallel"),
+            [f"pursuer_{number}" for number in range(4)],
+        ),
+        (
+            (*IN_PURSUIT, "--episodes", "1"),
+            [f"pursuer_{number}" for number in range(4)],
+        ),
+    ],
+)
+def test_every_agents_steps_and_returns_are_recorded(record, words, agents: list[str]) -> None:
+    found = record("--worker", "pettingzoo", "--", *words)
+    assert found.reported(r"steps=(\d+) ") == (found.steps,)
+    (episodes,) = found.reported(r"episodes=(\d+) ")
+    for agent in agents:
+        (total,) = found.reported(rf"return_sum\[{agent}\]=(\S+)")
+        own = [one for one in found.finished if one.agent == agent]
+        assert len(own) == episodes
+        assert sum(one.return_ for one in own) == pytest.approx(total, abs=1e-9)

@@ -156,7 +156,7 @@ def make_agents(env, args):
 
 
 def play_in_turns(env, agents, epsilon, seed):
-    """Play one AEC episode; return the number of steps."""
+    """Play one AEC episode; return the number of steps, each agent's counted."""
     env.reset(seed=seed)
     steps = 0
     for name in env.agent_iter():
@@ -169,13 +169,13 @@ def play_in_turns(env, agents, epsilon, seed):
 
 
 def play_together(env, agents, epsilon, seed):
-    """Play one parallel episode; return the number of steps."""
+    """Play one parallel episode; return the number of steps, each agent's counted."""
     observations, _ = env.reset(seed=seed)
     steps = 0
     while env.agents:
         chosen = {name: agents[name].act(observations[name], epsilon) for name in env.agents}
         observations, rewards, terminated, truncated, _ = env.step(chosen)
-        steps += 1
+        steps += len(chosen)
         for name in chosen:
             over = terminated[name] or truncated[name]
             agents[name].learn(rewards[name], observations[name], over)
