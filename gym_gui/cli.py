@@ -18,6 +18,8 @@ COMMANDS = {
     "demo": ("demo", "demo", "Watch a linear policy learn CartPole, within seconds."),
     "run": ("run", "run", "Train a script of yours, watched and recorded, unmodified."),
     "runs": ("runs", "runs", "List, show, rename and delete recorded runs."),
+    "replay": ("replay", "replay", "Show any recorded episode again, or write it as pictures."),
+    "verify": ("replay", "verify", "Simulate a run again and compare it with its recording."),
     "daemon": ("daemon", "daemon", "Start, stop or ask after the recording daemon."),
     "evaluate": ("evaluate", "evaluate", "Watch a policy that a run saved."),
     "bench": ("bench", "bench", "Measure the lanes, the tap and the start on this machine."),

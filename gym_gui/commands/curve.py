@@ -68,7 +68,7 @@ def _axes(draw: ImageDraw.ImageDraw, low: float, high: float, count: int) -> Non
             anchor="mm",
         )
     draw.text((SIZE[0] / 2, SIZE[1] - 14), "episode", fill=_INK, font=font, anchor="mm")
-    draw.text((12, _TOP - 16), "return", fill=_INK, font=font)
+    draw.text((12, 16), "return", fill=_INK, font=font)
 
 
 def _points(draw: ImageDraw.ImageDraw, values: np.ndarray, low: float, high: float) -> None:

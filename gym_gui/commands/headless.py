@@ -117,6 +117,7 @@ def summarise(run_dir: RunDir, record: RunRecord, *, output: Path) -> dict[str, 
         output.mkdir(parents=True, exist_ok=True)
         title = f"{record.spec.name}: return of each episode ({len(returns)})"
         summary["curve"] = str(save_curve(returns, output / "learning-curve.png", title=title))
+        summary["last_frame"], summary["frame_note"] = _last_frame(run_dir, output)
     return summary
 
 
@@ -132,6 +133,15 @@ def _trainer_steps(run_dir: RunDir) -> int | None:
         file.seek(max(0, run_dir.stdout.stat().st_size - 4096))
         found = _COUNTED.search(file.read())
     return int(found[1]) if found else None
+
+
+def _last_frame(run_dir: RunDir, output: Path) -> tuple[str | None, str]:
+    from gym_gui.commands.pictures import save_last_frame
+
+    try:
+        return str(save_last_frame(run_dir, output / "last-frame.png")), ""
+    except GymGuiError as error:
+        return None, str(error)
 
 
 def _print_summary(summary: dict[str, Any]) -> None:
@@ -150,6 +160,8 @@ def _print_summary(summary: dict[str, Any]) -> None:
         line("not recorded", f"{summary['rejected']} rejected, {summary['dropped']} dropped")
     if "curve" in summary:
         line("learning curve", summary["curve"])
+        line("last frame", summary["last_frame"] or f"none: {summary['frame_note']}")
+        line("replay", f"gym-gui replay {run_id}")
 
 
 def _counted(summary: dict[str, Any]) -> str:

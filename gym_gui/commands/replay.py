@@ -1,0 +1,118 @@
+"""``gym-gui replay`` and ``verify``: any recorded episode again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gym_gui.commands.common import data_dir_option, find_run, json_option, print_json
+from gym_gui.core.errors import DivergenceError, UsageError
+from gym_gui.core.paths import DataDir
+
+
+@click.command()
+@click.argument("run")
+@click.option("--episode", type=click.IntRange(min=0), help="Which. [default: the last one]")
+@click.option("--stream", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--step", type=click.IntRange(min=-1), help="Only this moment; -1 is the reset.")
+@click.option("--png", type=click.Path(path_type=Path), help="Write one moment as PNG.")
+@click.option("--gif", type=click.Path(path_type=Path), help="Write the episode as animation.")
+@click.option("--fps", type=click.FloatRange(min=1), default=50.0, show_default=True)
+@data_dir_option
+@json_option
+def replay(
+    run: str,
+    episode: int | None,
+    stream: int,
+    step: int | None,
+    png: Path | None,
+    gif: Path | None,
+    fps: float,
+    data_dir: DataDir,
+    as_json: bool,
+) -> int:
+    """Live a recorded episode of RUN again, and write pictures of it.
+
+    It is simulated again from its seed and actions, in the interpreter that trained, and compared
+    with the recording at every step. RUN is an id, the beginning of one, or `last`.
+
+    \b
+      gym-gui replay last
+      gym-gui replay last --episode 3 --gif third.gif
+      gym-gui replay last --episode 3 --step 10 --png tenth.png
+    """
+    from gym_gui.commands.pictures import save_gif, save_png
+    from gym_gui.services.replay import EpisodeReplay, last_episode
+
+    run_dir = data_dir.run(find_run(data_dir, run).run_id)
+    if episode is None:
+        stream, episode = last_episode(run_dir)
+    found = EpisodeReplay(run_dir, stream=stream, episode=episode)
+    count = len(found.steps)
+    if step is not None and step >= count:
+        raise UsageError(
+            f"Episode {episode} has {count} steps, so there is no step {step}.",
+            next_step=f"Choose one from -1 to {count - 1}.",
+        )
+    written = []
+    if png is not None:
+        *_, moment = found.moments([count - 1 if step is None else step])
+        written.append(str(save_png(moment, png)))
+    if gif is not None:
+        save_gif(found.moments(), gif, frames_per_s=fps)
+        written.append(str(gif))
+    if not written:
+        found.verify()
+    result = {
+        "run_id": run_dir.run_id,
+        "stream": stream,
+        "episode": episode,
+        "steps": count,
+        "return": sum(record.reward for record in found.steps),
+        "written": written,
+    }
+    if as_json:
+        print_json(result)
+        return 0
+    click.echo(
+        f"{run_dir.run_id}, episode {episode} of stream {stream}: {count} steps, return "
+        f"{result['return']:.1f}, again as recorded."
+    )
+    for name in written:
+        click.echo(f"  {name}")
+    if not written:
+        click.echo("  See it: --gif FILE writes the episode, --png FILE one moment.")
+    return 0
+
+
+@click.command()
+@click.argument("run")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
+@data_dir_option
+@json_option
+def verify(run: str, limit: int, data_dir: DataDir, as_json: bool) -> int:
+    """Simulate the episodes of RUN again and compare every reward and observation.
+
+    Exits 1 when one of them is not as it was recorded.
+    """
+    from gym_gui.services.replay import EpisodeReplay
+    from gym_gui.telemetry.reader import RunReader
+
+    run_dir = data_dir.run(find_run(data_dir, run).run_id)
+    with RunReader(run_dir.store) as reader:
+        episodes = reader.episodes(limit=limit)
+    steps, different = 0, []
+    for record in episodes:
+        try:
+            again = EpisodeReplay(run_dir, stream=record.stream, episode=record.episode)
+            steps += again.verify()
+        except DivergenceError as error:
+            different.append(error.message)
+    if as_json:
+        print_json({"episodes": len(episodes), "steps": steps, "different": different})
+    else:
+        click.echo(f"{run_dir.run_id}: {len(episodes)} episodes, {steps:,} steps as recorded.")
+        for message in different:
+            click.echo(f"  {message}")
+    return int(bool(different))

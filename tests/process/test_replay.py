@@ -1,0 +1,141 @@
+"""Replay shows what a bare environment gives from the same seed and actions, pixel by pixel."""
+
+import json
+
+import gymnasium
+import numpy as np
+import pytest
+from PIL import Image
+
+from gym_gui.commands.pictures import save_gif, save_png
+from gym_gui.core.errors import DivergenceError, ReplayError
+from gym_gui.services.replay import EpisodeReplay, last_episode
+from gym_gui.telemetry.reader import RunReader
+
+SCRIPT = """
+import gymnasium
+env = gymnasium.make("{env_id}")
+env.action_space.seed(7)
+for episode in range(3):
+    env.reset(seed=11 if episode == 0 else None)
+    for _ in range(30):
+        _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        if terminated or truncated:
+            break
+env.close()
+"""
+
+
+def record(gym_gui, tmp_path, env_id, *options):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(env_id=env_id))
+    done = gym_gui("run", "--json", *options, "--", script)
+    assert done.returncode == 0, done.stderr
+    return gym_gui.data_dir.run(json.loads(done.stdout)["run_id"])
+
+
+def bare_frames(env_id, episode):
+    """Play the script's episodes on an environment that nobody watches."""
+    env = gymnasium.make(env_id, render_mode="rgb_array")
+    env.action_space.seed(7)
+    for number in range(episode + 1):
+        env.reset(seed=11 if number == 0 else None)
+        frames = [env.render()]
+        for _ in range(30):
+            _, _, terminated, truncated, _ = env.step(env.action_space.sample())
+            frames.append(env.render())
+            if terminated or truncated:
+                break
+    env.close()
+    return frames
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "FrozenLake-v1", "Pendulum-v1"])
+def test_every_frame_of_an_episode_equals_a_bare_environment_s(gym_gui, tmp_path, env_id):
+    run_dir = record(gym_gui, tmp_path, env_id)
+    episode = 1  # the reset without a seed goes on with the generator's state
+    moments = list(EpisodeReplay(run_dir, stream=0, episode=episode).moments())
+    expected = bare_frames(env_id, episode)
+    assert [moment.step for moment in moments] == list(range(-1, len(expected) - 1))
+    for moment, frame in zip(moments, expected, strict=True):
+        assert np.array_equal(moment.frame, frame), moment.step
+
+
+def test_recorded_frames_equal_a_bare_environment_s(gym_gui, tmp_path):
+    run_dir = record(gym_gui, tmp_path, "CartPole-v1", "--record-frames")
+    replay = EpisodeReplay(run_dir, stream=0, episode=0)
+    assert len(replay.recorded) == len(replay.steps)
+    expected = bare_frames("CartPole-v1", 0)[1:]
+    for moment, frame in zip(replay.moments(range(len(replay.steps))), expected, strict=True):
+        assert np.array_equal(moment.frame, frame), moment.step
+
+
+def test_the_replay_command_writes_the_same_pixels(gym_gui, tmp_path):
+    record(gym_gui, tmp_path, "CartPole-v1")
+    png, gif = tmp_path / "moment.png", tmp_path / "episode.gif"
+    done = gym_gui("replay", "last", "--episode", "0", "--step", "4", "--png", png, "--gif", gif)
+    assert done.returncode == 0, done.stderr
+    with Image.open(png) as image:
+        assert np.array_equal(np.asarray(image), bare_frames("CartPole-v1", 0)[5])
+    with Image.open(gif) as image:
+        # Pictures that are alike become one that is shown longer.
+        assert 1 < image.n_frames <= len(bare_frames("CartPole-v1", 0))
+
+
+DICE = """
+import random
+import gymnasium, numpy as np
+from gymnasium.envs.registration import register
+class Dice(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(0, 1, (1,), np.float64)
+    action_space = gymnasium.spaces.Discrete(2)
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1), {}
+    def step(self, action):
+        return np.array([random.random()]), 0.0, False, False, {}
+"""
+
+
+def test_an_environment_with_luck_of_its_own_is_said_to_have_left_the_recording(
+    gym_gui, tmp_path, monkeypatch
+):
+    (tmp_path / "dice_env.py").write_text(DICE)
+    script = tmp_path / "train.py"
+    script.write_text(
+        "import gymnasium, dice_env\n"
+        "gymnasium.register('Dice-v0', entry_point='dice_env:Dice', max_episode_steps=5)\n"
+        "env = gymnasium.make('Dice-v0')\nenv.reset(seed=1)\n"
+        "for _ in range(5):\n    env.step(0)\nenv.reset()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = gym_gui("run", "--json", "--", script)
+    assert done.returncode == 0, done.stderr
+    done = gym_gui("verify", "last")
+    assert done.returncode == 1
+    assert "observation" in done.stdout + done.stderr
+
+
+def test_an_episode_that_was_not_recorded_is_named(gym_gui, tmp_path):
+    run_dir = record(gym_gui, tmp_path, "CartPole-v1")
+    with pytest.raises(ReplayError, match="episode 99"):
+        EpisodeReplay(run_dir, stream=0, episode=99)
+    assert last_episode(run_dir) == (0, 2)
+
+
+def test_a_tampered_recording_is_found_out(gym_gui, tmp_path):
+    run_dir = record(gym_gui, tmp_path, "CartPole-v1")
+    replay = EpisodeReplay(run_dir, stream=0, episode=0)
+    replay.steps[3].reward = 2.0
+    with pytest.raises(DivergenceError, match="step 3"):
+        replay.verify()
+
+
+def test_pictures_are_written_as_they_were(gym_gui, tmp_path):
+    run_dir = record(gym_gui, tmp_path, "CartPole-v1")
+    with RunReader(run_dir.store) as reader:
+        assert reader.totals()["episodes"] == 3
+    moments = list(EpisodeReplay(run_dir, stream=0, episode=2).moments([0, 1, 2]))
+    assert save_gif(moments, tmp_path / "a.gif", frames_per_s=30) == 3
+    with Image.open(save_png(moments[0], tmp_path / "a.png")) as image:
+        assert np.array_equal(np.asarray(image), moments[0].frame)
