@@ -134,7 +134,6 @@ class EpisodeReplay:
             return command[0]
         return sys.executable
 
-
     def _folders(self) -> list[str]:
         """Return where the script's own modules lie: an environment may be one of them."""
         if self.spec is None:
@@ -174,7 +173,11 @@ def _child(
     variables = {k: v for k, v in os.environ.items() if k not in (TAP_VARIABLE, "PYTHONPATH")}
     process = subprocess.Popen(
         [python, "-m", "gym_gui.worker.resimulate"],
-        env={**variables, "PYTHONPATH": os.pathsep.join([str(folder), *folders]), "SDL_VIDEODRIVER": "dummy"},
+        env={
+            **variables,
+            "PYTHONPATH": os.pathsep.join([str(folder), *folders]),
+            "SDL_VIDEODRIVER": "dummy",
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

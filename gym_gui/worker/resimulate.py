@@ -33,9 +33,8 @@ def make_environment(spec_json: str, *, render: bool) -> Any:
 
     spec = EnvSpec.from_json(spec_json)
     spec.disable_env_checker = True
-    mode = "rgb_array" if render else None
     spec.kwargs = {k: v for k, v in spec.kwargs.items() if k != "render_mode"}
-    return gymnasium.make(spec, render_mode=mode)
+    return gymnasium.make(spec, **({"render_mode": "rgb_array"} if render else {}))
 
 
 def to_action(space: Any, value: Any) -> Any:
