@@ -1,15 +1,9 @@
 """What goes wrong is named, with a next step, and costs nothing that was recorded."""
 
 import json
-import os
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
-from conftest import wait_until
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "random_agent.py"
 
