@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any
 
 from grpc import aio
 
+from gym_gui.core.errors import RunNotFoundError
 from gym_gui.core.records import EpisodeRecord, RunRecord, RunSpec
 from gym_gui.rpc import trainer_pb2 as pb
 from gym_gui.rpc.channel import error_from, open_channel
@@ -72,6 +74,15 @@ class TrainerClient:
     async def list_runs(self) -> list[RunRecord]:
         return [decode_run(run) for run in (await self._stub.ListRuns(pb.Empty())).runs]
 
+    async def get_run(self, run_id: str) -> RunRecord:
+        """Return one run as it is now. Raises RunNotFoundError."""
+        for record in await self.list_runs():
+            if record.run_id == run_id:
+                return record
+        raise RunNotFoundError(
+            f"No run is called {run_id}.", next_step="Run `gym-gui runs` to see them all."
+        )
+
     @_raises_ours
     async def health(self) -> dict[str, Any]:
         """Return what the daemon is doing, with the counters of its queues."""
@@ -118,3 +129,45 @@ class TrainerClient:
             raise error_from(error) from None
         finally:
             answers.cancel()
+
+
+class SyncTrainerClient:
+    """``TrainerClient``'s single calls for code without an event loop: each runs to its answer."""
+
+    def __init__(self, address: Any) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._client = TrainerClient(address)
+
+    def __enter__(self) -> SyncTrainerClient:
+        self._wait(self._client.__aenter__())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close connection and loop. Twice is safe."""
+        if not self._loop.is_closed():
+            self._wait(self._client.close())
+            self._loop.close()
+
+    def submit_run(self, spec: RunSpec) -> RunRecord:
+        return self._wait(self._client.submit_run(spec))
+
+    def cancel_run(self, run_id: str) -> RunRecord:
+        return self._wait(self._client.cancel_run(run_id))
+
+    def delete_run(self, run_id: str) -> None:
+        self._wait(self._client.delete_run(run_id))
+
+    def list_runs(self) -> list[RunRecord]:
+        return self._wait(self._client.list_runs())
+
+    def get_run(self, run_id: str) -> RunRecord:
+        return self._wait(self._client.get_run(run_id))
+
+    def health(self) -> dict[str, Any]:
+        return self._wait(self._client.health())
+
+    def _wait(self, call: Coroutine[Any, Any, Any]) -> Any:
+        return self._loop.run_until_complete(call)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gym_gui.services.trainer.printed import Completer
+
 READ_BYTES = 1 << 20
 STDOUT_CHANNEL = "stdout"
 
@@ -75,8 +77,9 @@ class ChannelTail:
             if following <= committed + 1 and start != self._segment:
                 self._path(start).unlink(missing_ok=True)
 
-    def frames_file(self, name: str) -> Path:
-        return self.directory / Path(name).name
+    @property
+    def frames_dir(self) -> Path:
+        return self.directory
 
     def _skip(self, count: int) -> int:
         found = self.read()
@@ -147,9 +150,11 @@ class StdoutTail:
         self._next = 1
         self._skip_to = 0
         self._rest = b""
+        self._completer = Completer()
 
     def seek(self, committed: int) -> None:
         self._offset, self._next, self._skip_to, self._rest = 0, 1, committed, b""
+        self._completer = Completer()  # it counts from the first line on, skipped ones too
 
     def read(self) -> Lines | None:
         try:
@@ -165,6 +170,7 @@ class StdoutTail:
             return None
         lines = [line for line in whole.split(b"\n") if looks_like_record(line)]
         first, self._next = self._next, self._next + len(lines)
+        lines = self._completer.complete(first, lines)
         done = max(0, self._skip_to + 1 - first)
         return Lines(first + done, lines[done:]) if lines[done:] else self.read()
 
@@ -174,8 +180,9 @@ class StdoutTail:
     def trim(self, committed: int) -> None:
         """Keep everything: this is the worker's own output."""
 
-    def frames_file(self, name: str) -> Path:
-        return self.path.parent / Path(name).name
+    @property
+    def frames_dir(self) -> Path:
+        return self.path.parent
 
     def close(self) -> None:
         self._rest = b""

@@ -16,6 +16,7 @@ import json
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -27,8 +28,9 @@ from gym_gui.rpc import trainer_pb2 as pb
 from gym_gui.rpc.channel import open_channel
 from gym_gui.rpc.codec import encode_batch
 from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceStub
-from gym_gui.services.trainer.decoding import Decoder
+from gym_gui.services.trainer.decoding import ChannelDecoder
 from gym_gui.services.trainer.files import is_running, read_json
+from gym_gui.services.trainer.progress import Progress
 from gym_gui.services.trainer.spool import (
     ChannelTail,
     Lines,
@@ -38,6 +40,7 @@ from gym_gui.services.trainer.spool import (
     looks_like_record,
 )
 
+BATCH_LINES = 1024
 WINDOW = 64  # batches that may be without an acknowledgement
 POLL_S = 0.02
 RETRY_S = (0.1, 0.5, 1.0, 2.0)
@@ -47,21 +50,22 @@ BUSY_EXIT = 75  # another proxy serves this run
 class _Channel:
     """One channel on its way: where it is read, and what the daemon has committed."""
 
-    def __init__(self, tail: Tail, decoder: Decoder) -> None:
+    def __init__(self, tail: Tail, decoder: ChannelDecoder) -> None:
         self.tail = tail
         self.decoder = decoder
         self.sent = 0
         self.committed = 0
         self.greeted = asyncio.Event()
-        self.unanswered: list[int] = []  # last_seq of each batch under way
+        self.unanswered: deque[tuple[int, int]] = deque()  # of each batch: last_seq, oldest step
 
-    def acknowledge(self, committed: int) -> int:
-        """Take note of a mark; return how many batches it answers."""
+    def acknowledge(self, committed: int) -> list[int]:
+        """Take note of a mark; return the time of the oldest step of each batch it answers."""
         self.committed = max(self.committed, committed)
-        before = len(self.unanswered)
-        self.unanswered = [last for last in self.unanswered if last > committed]
+        answered = []
+        while self.unanswered and self.unanswered[0][0] <= committed:
+            answered.append(self.unanswered.popleft()[1])
         self.tail.trim(self.committed)
-        return before - len(self.unanswered)
+        return answered
 
 
 class Proxy:
@@ -71,6 +75,7 @@ class Proxy:
         self.run_dir = run_dir
         self.address = address
         self.stopping = asyncio.Event()
+        self.progress = Progress(run_dir.proxy)
         self._rejected = run_dir.rejected.open("a", encoding="utf-8")
 
     async def run(self) -> None:
@@ -91,6 +96,7 @@ class Proxy:
             attempt += 1
 
     def close(self) -> None:
+        self.progress.write()
         self._rejected.close()
 
     def reject(self, channel: str, seq: int, line: bytes, reason: str) -> None:
@@ -146,13 +152,15 @@ class _Publishing:
     async def _take_answers(self) -> None:
         async for answer in self._call:
             channel = self.channels[answer.channel]
-            for _ in range(channel.acknowledge(answer.committed)):
+            for oldest_ns in channel.acknowledge(answer.committed):
                 self._credit.release()
+                self.proxy.progress.acknowledged(oldest_ns)
             channel.greeted.set()
 
     async def _send_all(self) -> None:
         while not self.proxy.stopping.is_set():
             ended = self.proxy.worker_has_ended()  # asked before reading: nothing comes after it
+            self.proxy.progress.write_now_and_then()
             await self._open_new_channels()
             sent = 0
             for channel in list(self.channels.values()):
@@ -178,10 +186,10 @@ class _Publishing:
 
     async def _greet(self, tail: Tail) -> None:
         name = tail.channel
-        decoder = Decoder(
-            name,
+        decoder = ChannelDecoder(
+            tail,
+            run_id=self.run_id,
             reject=lambda seq, line, why: self.proxy.reject(name, seq, line, why),
-            read_pixels=lambda file, offset, length: _read(tail.frames_file(file), offset, length),
         )
         channel = self.channels[name] = _Channel(tail, decoder)
         await self._call.write(pb.Publication(hello=pb.Hello(run_id=self.run_id, channel=name)))
@@ -197,12 +205,12 @@ class _Publishing:
         return len(found.lines)
 
     async def _send_lines(self, channel: _Channel, found: Lines) -> None:
-        for start in range(0, len(found.lines), 1024):
-            lines = found.lines[start : start + 1024]
+        for start in range(0, len(found.lines), BATCH_LINES):
+            lines = found.lines[start : start + BATCH_LINES]
             batch, rejected = channel.decoder.decode(found.first + start, lines)
-            batch.run_id = self.run_id
             await self._credit.acquire()
-            channel.unanswered.append(batch.last_seq)
+            oldest_ns = batch.steps.time_ns[0] if len(batch.steps) else 0
+            channel.unanswered.append((batch.last_seq, oldest_ns))
             channel.sent = batch.last_seq
             await self._call.write(pb.Publication(batch=encode_batch(batch, rejected=rejected)))
 
@@ -224,12 +232,6 @@ def _prints_records(path: Path) -> bool:
             return any(looks_like_record(line) for line in file.read(1 << 20).split(b"\n"))
     except FileNotFoundError:
         return False
-
-
-def _read(path: Path, offset: int, length: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(length)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,54 @@
+"""What a proxy has got done, written to ``proxy.json`` once a second for whoever asks."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from pathlib import Path
+
+from gym_gui.services.trainer.files import write_json
+
+WRITE_S = 1.0
+KEPT = 4096  # of the newest latencies
+
+
+class Progress:
+    """Counts acknowledged batches and how long they took, from their oldest step on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._latencies_ms: deque[float] = deque(maxlen=KEPT)
+        self._batches = 0
+        self._acknowledged_ns = 0
+        self._written = 0.0
+
+    def acknowledged(self, oldest_ns: int) -> None:
+        """One batch is committed; ``oldest_ns`` is its oldest step's time, 0 for none."""
+        self._batches += 1
+        self._acknowledged_ns = time.time_ns()
+        if oldest_ns:
+            self._latencies_ms.append((self._acknowledged_ns - oldest_ns) / 1e6)
+
+    def write_now_and_then(self) -> None:
+        if time.monotonic() - self._written >= WRITE_S:
+            self.write()
+
+    def write(self) -> None:
+        """Write the file; a full disk does not matter here."""
+        self._written = time.monotonic()
+        ordered = sorted(self._latencies_ms)
+        marks = {"p50": 0.5, "p99": 0.99, "max": 1.0}
+        last = len(ordered) - 1
+        latency = {name: ordered[round(share * last)] for name, share in marks.items() if ordered}
+        content = {
+            "pid": os.getpid(),
+            "time_ns": time.time_ns(),
+            "batches": self._batches,
+            "acknowledged_ns": self._acknowledged_ns,
+            "latency_ms": latency,
+        }
+        try:
+            write_json(self._path, content)
+        except OSError:
+            return  # no room: the next one tries again
