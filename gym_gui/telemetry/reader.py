@@ -94,17 +94,22 @@ class RunReader:
         self,
         *,
         stream: int | None = None,
+        order: str = "end",
         newest_first: bool = False,
         limit: int | None = None,
         offset: int = 0,
     ) -> list[EpisodeRecord]:
-        """Return finished episodes in the order in which they ended (of one stream: began)."""
+        """Return finished episodes in the order in which they ended (of one stream: began).
+
+        order: ``end``, ``return`` or ``length``; newest_first: the greatest first, of all three.
+        """
         where, values = ("", ()) if stream is None else ("WHERE stream = ?", (stream,))
-        keys = ("end_ns", "stream", "episode") if stream is None else ("episode",)
-        order = ",".join(f"{key} DESC" if newest_first else key for key in keys)
+        keys = _ORDERS[order]
+        if order == "end" and stream is not None:
+            keys = ("episode",)
+        by = ",".join(f"{key} DESC" if newest_first else key for key in keys)
         found = self.query(
-            f"SELECT {rows.EPISODE_COLUMNS} FROM episodes {where} ORDER BY {order}"
-            " LIMIT ? OFFSET ?",
+            f"SELECT {rows.EPISODE_COLUMNS} FROM episodes {where} ORDER BY {by} LIMIT ? OFFSET ?",
             (*values, -1 if limit is None else limit, offset),
         )
         return [rows.episode_record(row) for row in found]
@@ -307,6 +312,11 @@ class RunReader:
         return picture[:, :, 2::-1] if form == "BGRX" else picture
 
 
+_ORDERS = {
+    "end": ("end_ns", "stream", "episode"),
+    "return": ("return", "end_ns"),
+    "length": ("length", "end_ns"),
+}
 _METRICS = (
     "SELECT value, global_step, time_ns FROM metrics"
     " WHERE name_id = (SELECT id FROM metric_names WHERE name = ?) ORDER BY id"

@@ -105,8 +105,20 @@ class RunCommands:
         record = self.model.record(run_id)
         name = (record.spec.name or run_id) if record else ""
         widget = kind.make(self.context, run_id, self.tabs)
+        if hasattr(widget, "episode_activated"):
+            widget.episode_activated.connect(self.open_episode)
         self.tabs.add_dynamic_tab(run_id, kind.title, widget, icon_name=kind.icon, help=name)
         self._window._show_middle()
+
+    def open_episode(self, run_id: str, stream: int, episode: int) -> None:
+        """Open the replay of one episode."""
+        if not tab_kind("replay").is_available:
+            self.status.say(self.tr("This installation has no replay."))
+            return
+        self.do_open_tab("replay", run_id)
+        tab: Any = self.tabs.find(run_id, tab_kind("replay").title)
+        if hasattr(tab, "show_episode"):
+            tab.show_episode(stream, episode)
 
     def do_stop_run(self, *_: object) -> None:
         record = self._chosen()

@@ -1,0 +1,119 @@
+"""What the Analytics tab asks, and how it is answered: reading and computing, no widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from gym_gui.core.errors import GymGuiError
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import RunRecord
+from gym_gui.telemetry import analytics
+from gym_gui.telemetry.analytics import Difference, Pyramid, RunCurve
+from gym_gui.ui.widgets.analytics_plot import COLOURS, Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is to be shown: the choices of the tab, taken together."""
+
+    runs: tuple[str, ...] = ()
+    what: str = analytics.RETURN
+    by: str = "steps"
+    window: int = 20
+    group: str = ""
+    statistic: str = "mean"
+    with_band: bool = True
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the thread pool found for a question."""
+
+    question: Question
+    shown: list[Shown] = field(default_factory=list)
+    curves: list[RunCurve] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    bars: list[tuple[str, np.ndarray, np.ndarray]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def answer(question: Question, data_dir: DataDir, records: Mapping[str, RunRecord]) -> Answer:
+    """Read and compute everything for a question. Does I/O; touches no widget."""
+    found = Answer(question)
+    specs = {run_id: records[run_id].spec for run_id in question.runs if run_id in records}
+    paths = {run_id: data_dir.run(run_id).store for run_id in specs}
+    present = []
+    for run_id, path in paths.items():
+        try:
+            curve = analytics.read_curve(path, run_id, what=question.what, by=question.by)
+            found.curves.append(curve)
+            present.append(path)
+        except GymGuiError as error:
+            found.problems.append(f"{records[run_id].spec.name or run_id}: {error}")
+    found.names = analytics.names_of(present)
+    found.differences = analytics.differences(specs) if len(specs) > 1 else []
+    _make_curves(found, specs, records)
+    _make_bars(found)
+    return found
+
+
+def _make_curves(found: Answer, specs: Mapping[str, Any], records: Mapping[str, Any]) -> None:
+    question, curves = found.question, {curve.run_id: curve for curve in found.curves}
+    groups = analytics.grouped(specs, question.group)
+    for number, (value, run_ids) in enumerate(groups.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        members = [curves[run_id] for run_id in run_ids if run_id in curves and len(curves[run_id])]
+        if not members:
+            continue
+        if question.group:
+            name = f"{question.group} = {value} ({len(members)})"
+            found.shown.append(_group(name, colour, members, question))
+        else:
+            run = members[0]
+            name = records[run.run_id].spec.name or run.run_id
+            smooth = Pyramid(run.x, analytics.smooth(run.y, question.window))
+            raw = Pyramid(run.x, run.y) if question.window > 1 else None
+            found.shown.append(Shown(name, colour, smooth, raw))
+
+
+def _group(name: str, colour: str, members: list[RunCurve], question: Question) -> Shown:
+    smoothed = [replace(run, y=analytics.smooth(run.y, question.window)) for run in members]
+    band = analytics.band(smoothed, statistic=question.statistic)
+    line = Pyramid(band.x, band.centre)
+    return Shown(name, colour, line, band=band if question.with_band else None)
+
+
+def _make_bars(found: Answer) -> None:
+    values = [curve.y[np.isfinite(curve.y)] for curve in found.curves]
+    values = [value for value in values if len(value)]
+    if not values:
+        return
+    low = min(float(value.min()) for value in values)
+    high = max(float(value.max()) for value in values)
+    edges = np.linspace(low, high if high > low else low + 1, 41)
+    found.bars = [
+        (COLOURS[number % len(COLOURS)], edges, np.histogram(value, edges)[0])
+        for number, value in enumerate(values)
+    ]
+
+
+def table(found: Answer) -> dict[str, Any]:
+    """Return every point of an answer's curves, unsmoothed, as columns."""
+    question = found.question
+    runs: list[str] = []
+    for curve in found.curves:
+        runs += [curve.run_id] * len(curve)
+    return {
+        "run": runs,
+        question.by: _joined([curve.x for curve in found.curves]),
+        question.what: _joined([curve.y for curve in found.curves]),
+    }
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.empty(0)

@@ -1,0 +1,177 @@
+"""A plot of long curves: reduced to the width it has, anew for every part that is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from gym_gui.telemetry.analytics import Band, Pyramid
+
+COLOURS = (
+    "#4c9aff", "#f2994a", "#3fb27f", "#ec6a5e", "#a78bfa",
+    "#22b8cf", "#e0a63a", "#e879b9", "#94a3b8", "#84cc16",
+)  # fmt: skip
+Bars = tuple[str, np.ndarray, np.ndarray]
+_FAINT = 0.3  # opacity of the unsmoothed curve behind
+
+
+@dataclass(slots=True)
+class Shown:
+    """One curve to show. ``raw`` lies faintly behind ``line``; ``band`` around it."""
+
+    name: str
+    colour: str
+    line: Pyramid
+    raw: Pyramid | None = None
+    band: Band | None = None
+
+
+class CurvePlot(QtWidgets.QWidget):
+    """Curves, or bars. pyqtgraph is loaded when something is first shown."""
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setMinimumSize(240, 160)
+        self._layout = QtWidgets.QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._plot: Any = None
+        self._items: list[tuple[Pyramid, Any]] = []
+
+    def show_curves(self, shown: Sequence[Shown], *, x_title: str, y_title: str) -> None:
+        """Draw the curves instead of what was there; the view is fitted to them."""
+        self._clear(x_title, y_title)
+        for one in shown:
+            self._add(one)
+        self._plot.enableAutoRange()
+        self._plot.autoRange()
+        self._reduce()
+
+    def show_bars(
+        self, bars: Sequence[tuple[str, np.ndarray, np.ndarray]], *, x_title: str
+    ) -> None:
+        """Draw histograms: (colour, edges, counts) each."""
+        import pyqtgraph
+
+        self._clear(x_title, "episodes")
+        for colour, edges, counts in bars:
+            brush = QtGui.QColor(colour)
+            brush.setAlphaF(0.35)
+            self._plot.addItem(
+                pyqtgraph.PlotDataItem(
+                    edges,
+                    counts,
+                    stepMode="center",
+                    fillLevel=0,
+                    brush=brush,
+                    pen=pyqtgraph.mkPen(colour, width=1),
+                )
+            )
+        self._plot.enableAutoRange()
+
+    def save(self, path: Path) -> None:
+        """Write the figure as PNG (twice the size on screen) or SVG, by the path's ending."""
+        if path.suffix.lower() == ".svg":
+            self._save_svg(path)
+            return
+        from pyqtgraph.exporters import ImageExporter
+
+        exporter = ImageExporter(self._plot.getPlotItem())
+        exporter.parameters()["width"] = 2 * max(320, self._plot.width())
+        exporter.export(str(path))
+
+    def _save_svg(self, path: Path) -> None:
+        from PySide6 import QtSvg
+
+        generator = QtSvg.QSvgGenerator()
+        generator.setFileName(str(path))
+        generator.setSize(self._plot.size())
+        generator.setViewBox(self._plot.rect())
+        painter = QtGui.QPainter(generator)
+        self._plot.render(painter)
+        painter.end()
+
+    def changeEvent(self, event: QtCore.QEvent) -> None:
+        if event.type() == QtCore.QEvent.Type.PaletteChange and self._plot is not None:
+            self._dress()
+        super().changeEvent(event)
+
+    def resizeEvent(self, event: QtGui.QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._reduce()
+
+    def _clear(self, x_title: str, y_title: str) -> None:
+        if self._plot is None:
+            self._make()
+        self._plot.clear()
+        self._items = []
+        self._plot.setLabel("bottom", x_title)
+        self._plot.setLabel("left", y_title)
+
+    def _make(self) -> None:
+        import pyqtgraph
+
+        self._plot = pyqtgraph.PlotWidget()
+        self._plot.showGrid(x=True, y=True, alpha=0.15)
+        self._plot.getPlotItem().setMenuEnabled(False)
+        self._plot.getViewBox().sigXRangeChanged.connect(self._reduce)
+        self._layout.addWidget(self._plot)
+        self._dress()
+
+    def _dress(self) -> None:
+        import pyqtgraph
+
+        palette = self.palette()
+        self._plot.setBackground(palette.base().color())
+        for side in ("left", "bottom"):
+            axis = self._plot.getAxis(side)
+            axis.setPen(pyqtgraph.mkPen(palette.placeholderText().color()))
+            axis.setTextPen(pyqtgraph.mkPen(palette.text().color()))
+
+    def _add(self, one: Shown) -> None:
+        import pyqtgraph
+
+        if one.band is not None:
+            self._add_band(one)
+        if one.raw is not None:
+            behind = self._item(one.raw, pyqtgraph.mkPen(one.colour, width=1))
+            behind.setOpacity(_FAINT)
+        self._item(one.line, pyqtgraph.mkPen(one.colour, width=2), name=one.name)
+
+    def _item(self, pyramid: Pyramid, pen: Any, name: str | None = None) -> Any:
+        whole = pyramid.view(-np.inf, np.inf, max_points=self._points())
+        symbol = "o" if len(whole.x) == 1 else None
+        item = self._plot.plot(whole.x, whole.y, pen=pen, connect="finite", symbol=symbol)
+        item.setToolTip(name or "")
+        self._items.append((pyramid, item))
+        return item
+
+    def _add_band(self, one: Shown) -> None:
+        import pyqtgraph
+
+        assert one.band is not None
+        known = np.isfinite(one.band.low) & np.isfinite(one.band.high)
+        edges = [
+            pyqtgraph.PlotDataItem(one.band.x[known], end[known], pen=None)
+            for end in (one.band.low, one.band.high)
+        ]
+        brush = QtGui.QColor(one.colour)
+        brush.setAlphaF(0.2)
+        self._plot.addItem(pyqtgraph.FillBetweenItem(*edges, brush=brush))
+
+    def _points(self) -> int:
+        return 2 * max(200, self.width())
+
+    def _reduce(self, *_: object) -> None:
+        """Give every curve the points that the part in view needs."""
+        if self._plot is None or not self._items:
+            return
+        low, high = self._plot.getViewBox().viewRange()[0]
+        margin = (high - low) / 2
+        for pyramid, item in self._items:
+            part = pyramid.view(low - margin, high + margin, max_points=2 * self._points())
+            item.setData(part.x, part.y)

@@ -1,0 +1,389 @@
+"""The Analytics tab: what was recorded of any selection of runs, compared.
+
+Everything is read and computed on the thread pool; the GUI thread only draws what comes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from gym_gui.controllers.background import Background
+from gym_gui.core.paths import DataDir
+from gym_gui.core.records import RunRecord
+from gym_gui.services.registry import RunRegistry
+from gym_gui.telemetry import analytics
+from gym_gui.ui.widgets.analytics_answer import Answer, Question, answer, table
+from gym_gui.ui.widgets.analytics_plot import COLOURS, CurvePlot
+from gym_gui.ui.widgets.analytics_tables import ORDERS, EpisodePages, SettingsTable
+
+REFRESH_MS = 3_000  # while a chosen run is still training
+_X_TITLES = {"steps": "environment steps", "episodes": "episodes", "time": "seconds"}
+_STATISTICS = {"mean": "Mean", "iqm": "Interquartile mean", "median": "Median"}
+
+
+class AnalyticsTab(QtWidgets.QWidget):
+    """Curves, distribution, episodes and settings of chosen runs. Its host calls ``cleanup()``."""
+
+    episode_activated = QtCore.Signal(str, int, int)  # run id, stream, episode: open its replay
+
+    def __init__(
+        self, run_id: str, *, data_dir: DataDir, parent: QtWidgets.QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._data_dir = data_dir
+        self._background = Background(self)
+        self._records: dict[str, RunRecord] = {}
+        self._answer = Answer(Question())
+        self._first = run_id
+        self._asking = self._again = self._closed = False
+        self._build()
+        self._timer = QtCore.QTimer(self, interval=REFRESH_MS)
+        self._timer.timeout.connect(self._refresh_live)
+        self._delay = QtCore.QTimer(self, interval=60, singleShot=True)
+        self._delay.timeout.connect(self.refresh)
+        self.load_runs()
+
+    # -- making ---------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        layout = QtWidgets.QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.addLayout(self._make_controls())
+        split = QtWidgets.QSplitter()
+        split.addWidget(self._make_list())
+        self.pages = QtWidgets.QTabWidget()
+        self.plot, self.bars = CurvePlot(), CurvePlot()
+        self.settings = SettingsTable()
+        self.pages.addTab(self.plot, self.tr("Curves"))
+        self.pages.addTab(self.bars, self.tr("Distribution"))
+        self.pages.addTab(self._make_episodes(), self.tr("Episodes"))
+        self.pages.addTab(self.settings, self.tr("Settings"))
+        split.addWidget(self.pages)
+        split.setStretchFactor(1, 1)
+        split.setSizes([230, 1000])
+        split.setChildrenCollapsible(False)
+        layout.addWidget(split, 1)
+        self.message = QtWidgets.QLabel()
+        self.message.setObjectName("muted")
+        self.message.setWordWrap(True)
+        layout.addWidget(self.message)
+
+    def _make_controls(self) -> QtWidgets.QHBoxLayout:
+        row = QtWidgets.QHBoxLayout()
+        self.what = self._combo(self.tr("What to plot"), {analytics.RETURN: "return"})
+        self.what.setMinimumContentsLength(14)
+        self.by = self._combo(self.tr("Horizontal axis"), {axis: axis for axis in analytics.AXES})
+        self.window_ = QtWidgets.QSpinBox(minimum=1, maximum=10_000, value=20)
+        self.window_.setAccessibleName(self.tr("Smoothing"))
+        self.window_.setToolTip(self.tr("Mean of that many points; 1 shows them as they are"))
+        self.window_.valueChanged.connect(self.ask)
+        self.group = self._combo(self.tr("Group by"), {"": self.tr("each run")})
+        self.group.setMinimumContentsLength(8)
+        self.statistic = self._combo(self.tr("Statistic of a group"), _STATISTICS)
+        self.band = QtWidgets.QCheckBox(self.tr("95 % band"))
+        self.band.setChecked(True)
+        self.band.toggled.connect(self.ask)
+        for title, widget in (
+            (self.tr("Show"), self.what),
+            (self.tr("by"), self.by),
+            (self.tr("smooth"), self.window_),
+            (self.tr("group by"), self.group),
+            ("", self.statistic),
+            ("", self.band),
+        ):
+            if title:
+                row.addWidget(QtWidgets.QLabel(title))
+            row.addWidget(widget)
+        row.addStretch(1)
+        row.addWidget(self._make_export())
+        return row
+
+    def _combo(self, name: str, items: Mapping[str, str]) -> QtWidgets.QComboBox:
+        combo = QtWidgets.QComboBox()
+        combo.setAccessibleName(name)
+        combo.setToolTip(name)
+        for value, text in items.items():
+            combo.addItem(text, value)
+        combo.currentIndexChanged.connect(self.ask)
+        return combo
+
+    def _make_export(self) -> QtWidgets.QPushButton:
+        button = QtWidgets.QPushButton(self.tr("Export"))
+        menu = QtWidgets.QMenu(button)
+        for text, ending in (
+            (self.tr("Figure as PNG…"), "png"),
+            (self.tr("Figure as SVG…"), "svg"),
+            (self.tr("Data as CSV…"), "csv"),
+            (self.tr("Data as Parquet…"), "parquet"),
+        ):
+            menu.addAction(text, lambda ending=ending: self._choose_export(ending))
+        button.setMenu(menu)
+        return button
+
+    def _make_list(self) -> QtWidgets.QWidget:
+        panel = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(panel)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.filter = QtWidgets.QLineEdit()
+        self.filter.setPlaceholderText(self.tr("Find a run"))
+        self.filter.setClearButtonEnabled(True)
+        self.filter.textChanged.connect(self._apply_filter)
+        column.addWidget(self.filter)
+        self.list = QtWidgets.QListWidget()
+        self.list.setAccessibleName(self.tr("Runs to compare"))
+        self.list.setUniformItemSizes(True)
+        self.list.itemChanged.connect(self.ask)
+        self.list.currentItemChanged.connect(lambda *_: self._show_episodes())
+        column.addWidget(self.list, 1)
+        return panel
+
+    def _make_episodes(self) -> QtWidgets.QWidget:
+        page = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(page)
+        column.setContentsMargins(0, 4, 0, 0)
+        head = QtWidgets.QHBoxLayout()
+        self.of_run = QtWidgets.QLabel()
+        head.addWidget(self.of_run, 1)
+        self.order = QtWidgets.QComboBox()
+        self.order.setAccessibleName(self.tr("Order of the episodes"))
+        self.order.addItems(list(ORDERS))
+        self.order.currentIndexChanged.connect(lambda *_: self._show_episodes())
+        head.addWidget(self.order)
+        column.addLayout(head)
+        self.episodes = EpisodePages(self)
+        self.table = QtWidgets.QTableView()
+        self.table.setModel(self.episodes)
+        self.table.setAccessibleName(self.tr("Episodes"))
+        self.table.setSelectionBehavior(QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setShowGrid(False)
+        self.table.setAlternatingRowColors(True)
+        self.table.verticalHeader().hide()
+        self.table.verticalHeader().setDefaultSectionSize(22)
+        self.table.horizontalHeader().setStretchLastSection(True)
+        self.table.setToolTip(self.tr("A double click opens the replay"))
+        self.table.activated.connect(self._open_episode)
+        column.addWidget(self.table, 1)
+        return page
+
+    # -- runs -----------------------------------------------------------------------------------
+
+    def load_runs(self) -> None:
+        """Read the registry again."""
+        self._background.run(self._read_runs, done=self._take_runs, failed=self._failed)
+
+    def _read_runs(self) -> list[RunRecord]:
+        with RunRegistry(self._data_dir) as registry:
+            return registry.list()
+
+    def _take_runs(self, records: list[RunRecord]) -> None:
+        known = set(self._records)
+        self._records = {record.run_id: record for record in records}
+        with QtCore.QSignalBlocker(self.list):
+            for record in reversed(records):
+                if record.run_id not in known:
+                    self._add_run(record)
+        if self.list.currentItem() is None:
+            self._go_to(self._first)
+        self._apply_filter(self.filter.text())
+        self.ask()
+
+    def _add_run(self, record: RunRecord) -> None:
+        item = QtWidgets.QListWidgetItem(record.spec.name or record.run_id)
+        item.setData(QtCore.Qt.ItemDataRole.UserRole, record.run_id)
+        item.setToolTip(f"{record.run_id}\n{record.spec.env_id}")
+        chosen = record.run_id == self._first
+        state = QtCore.Qt.CheckState
+        item.setCheckState(state.Checked if chosen else state.Unchecked)
+        self.list.insertItem(0, item)
+
+    def _go_to(self, run_id: str) -> None:
+        for item in self._items():
+            if item.data(QtCore.Qt.ItemDataRole.UserRole) == run_id:
+                self.list.setCurrentItem(item)
+
+    def _items(self) -> list[QtWidgets.QListWidgetItem]:
+        return [self.list.item(row) for row in range(self.list.count())]
+
+    def _apply_filter(self, text: str) -> None:
+        words = text.lower().split()
+        for item in self._items():
+            about = f"{item.text()} {item.toolTip()}".lower()
+            item.setHidden(not all(word in about for word in words))
+
+    def chosen(self) -> tuple[str, ...]:
+        """Return the ids of the runs that are ticked, in the order of the list."""
+        checked = QtCore.Qt.CheckState.Checked
+        role = QtCore.Qt.ItemDataRole.UserRole
+        return tuple(item.data(role) for item in self._items() if item.checkState() == checked)
+
+    # -- question and answer --------------------------------------------------------------------
+
+    def question(self) -> Question:
+        return Question(
+            self.chosen(),
+            self.what.currentData() or analytics.RETURN,
+            self.by.currentData() or "steps",
+            self.window_.value(),
+            self.group.currentData() or "",
+            self.statistic.currentData() or "mean",
+            self.band.isChecked(),
+        )
+
+    def ask(self, *_: object) -> None:
+        """Show what the choices now ask for, soon: several changes at once are one question."""
+        if not self._closed:
+            self._delay.start()
+
+    def refresh(self) -> None:
+        """Read and draw again; while an answer is awaited, once more after it."""
+        if self._closed or self._asking:
+            self._again = True
+            return
+        self._asking, self._again = True, False
+        question, records = self.question(), dict(self._records)
+        self._background.run(
+            lambda: answer(question, self._data_dir, records),
+            done=self._take_answer,
+            failed=self._failed,
+        )
+
+    def _take_answer(self, found: Answer) -> None:
+        self._asking = False
+        self._answer = found
+        question = found.question
+        self._offer(self.what, {name: name for name in found.names})
+        self._offer(
+            self.group, {"": self.tr("each run"), **{d.name: d.name for d in found.differences}}
+        )
+        self.statistic.setEnabled(bool(question.group))
+        self.band.setEnabled(bool(question.group))
+        self.plot.show_curves(found.shown, x_title=_X_TITLES[question.by], y_title=question.what)
+        self.bars.show_bars(found.bars, x_title=question.what)
+        names = {run_id: self._records[run_id].spec.name or run_id for run_id in question.runs}
+        self.settings.show_differences(found.differences, names)
+        self._colour(found)
+        self._say(found)
+        self._show_episodes()
+        if self._again:
+            self.refresh()
+
+    def _offer(self, combo: QtWidgets.QComboBox, items: Mapping[str, str]) -> None:
+        """Give a combo its items, keeping the choice where it is still there."""
+        if not items or [combo.itemData(i) for i in range(combo.count())] == list(items):
+            return
+        chosen = combo.currentData()
+        with QtCore.QSignalBlocker(combo):
+            combo.clear()
+            for value, text in items.items():
+                combo.addItem(text, value)
+            combo.setCurrentIndex(max(0, combo.findData(chosen)))
+
+    def _colour(self, found: Answer) -> None:
+        """Give each run in the list the colour of its curve."""
+        specs = {run_id: self._records[run_id].spec for run_id in found.question.runs}
+        groups = analytics.grouped(specs, found.question.group)
+        colours = {
+            run_id: COLOURS[number % len(COLOURS)]
+            for number, run_ids in enumerate(groups.values())
+            for run_id in run_ids
+        }
+        with QtCore.QSignalBlocker(self.list):
+            for item in self._items():
+                colour = colours.get(item.data(QtCore.Qt.ItemDataRole.UserRole))
+                brush = QtGui.QBrush(QtGui.QColor(colour)) if colour else QtGui.QBrush()
+                item.setForeground(brush)
+
+    def _say(self, found: Answer) -> None:
+        points = sum(len(curve) for curve in found.curves)
+        if not found.question.runs:
+            text = self.tr("Tick the runs to compare.")
+        elif found.problems:
+            text = " ".join(found.problems)
+        elif not points:
+            text = self.tr("Nothing to show yet: no episode has ended.")
+        else:
+            text = self.tr("{} points of {} runs").format(f"{points:,}", len(found.curves))
+        self.message.setText(text)
+
+    def _failed(self, error: Exception) -> None:
+        self._asking = False
+        self.message.setText(str(error))
+
+    def _refresh_live(self) -> None:
+        records = (self._records.get(run_id) for run_id in self.chosen())
+        if any(record is not None and not record.state.is_final for record in records):
+            self.load_runs()
+
+    # -- episodes -------------------------------------------------------------------------------
+
+    def _current(self) -> str:
+        item = self.list.currentItem()
+        chosen = self.chosen()
+        if item is not None:
+            return str(item.data(QtCore.Qt.ItemDataRole.UserRole))
+        return chosen[0] if chosen else ""
+
+    def _show_episodes(self) -> None:
+        run_id = self._current()
+        record = self._records.get(run_id)
+        self.of_run.setText((record.spec.name or run_id) if record else "")
+        path = self._data_dir.run(run_id).store if run_id else None
+        self.episodes.show_run(path, order=self.order.currentText())
+
+    def _open_episode(self, index: QtCore.QModelIndex) -> None:
+        episode = self.episodes.episode(index.row())
+        if episode is not None:
+            self.episode_activated.emit(self._current(), episode.stream, episode.episode)
+
+    # -- export ---------------------------------------------------------------------------------
+
+    def _choose_export(self, ending: str) -> None:
+        path, _ = QtWidgets.QFileDialog.getSaveFileName(
+            self, self.tr("Export"), f"{self._answer.question.what}.{ending}", f"*.{ending}"
+        )
+        if path:
+            self.export(Path(path).with_suffix(f".{ending}"))
+
+    def export(self, path: Path) -> None:
+        """Write the figure (.png, .svg) or its data (.csv, .parquet)."""
+        if path.suffix in (".png", ".svg"):
+            self.plot.save(path)
+            self.message.setText(self.tr("Written to {}").format(path))
+            return
+        columns = table(self._answer)
+        self._background.run(
+            lambda: analytics.write_table(path, columns),
+            done=lambda _: self.message.setText(self.tr("Written to {}").format(path)),
+            failed=self._failed,
+        )
+
+    # -- life -----------------------------------------------------------------------------------
+
+    def showEvent(self, event: QtGui.QShowEvent) -> None:
+        self._timer.start()
+        super().showEvent(event)
+
+    def hideEvent(self, event: QtGui.QHideEvent) -> None:
+        self._timer.stop()
+        super().hideEvent(event)
+
+    def cleanup(self) -> None:
+        """Stop asking. Twice is safe."""
+        self._closed = True
+        self._timer.stop()
+        self._delay.stop()
+        self._background.close()
+        self.episodes.close()
+
+    def closeEvent(self, event: QtGui.QCloseEvent) -> None:
+        self.cleanup()
+        super().closeEvent(event)
+
+
+def make_tab(context: Any, run_id: str, parent: QtWidgets.QWidget | None = None) -> AnalyticsTab:
+    """Return the tab, with ``run_id`` ticked; ``context`` is the program's ``ProgramContext``."""
+    return AnalyticsTab(run_id, data_dir=context.data_dir, parent=parent)
