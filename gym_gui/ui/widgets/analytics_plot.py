@@ -105,14 +105,13 @@ class CurvePlot(QtWidgets.QWidget):
         self._reduce()
 
     def _clear(self, x_title: str, y_title: str) -> None:
-        if self._plot is None:
-            self._make()
-        self._plot.clear()
+        plot = self._plot if self._plot is not None else self._make()
+        plot.clear()
         self._items = []
-        self._plot.setLabel("bottom", x_title)
-        self._plot.setLabel("left", y_title)
+        plot.setLabel("bottom", x_title)
+        plot.setLabel("left", y_title)
 
-    def _make(self) -> None:
+    def _make(self) -> Any:
         import pyqtgraph
 
         self._plot = pyqtgraph.PlotWidget()
@@ -121,6 +120,7 @@ class CurvePlot(QtWidgets.QWidget):
         self._plot.getViewBox().sigXRangeChanged.connect(self._reduce)
         self._layout.addWidget(self._plot)
         self._dress()
+        return self._plot
 
     def _dress(self) -> None:
         import pyqtgraph
