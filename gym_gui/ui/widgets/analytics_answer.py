@@ -13,7 +13,7 @@ from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunRecord
 from gym_gui.telemetry import analytics
 from gym_gui.telemetry.analytics import Difference, Pyramid, RunCurve
-from gym_gui.ui.widgets.analytics_plot import COLOURS, Shown
+from gym_gui.ui.widgets.analytics_plot import COLOURS, Bars, Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Answer:
     curves: list[RunCurve] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
-    bars: list[tuple[str, np.ndarray, np.ndarray]] = field(default_factory=list)
+    bars: list[Bars] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -57,28 +57,32 @@ def answer(question: Question, data_dir: DataDir, records: Mapping[str, RunRecor
             found.problems.append(f"{records[run_id].spec.name or run_id}: {error}")
     found.names = analytics.names_of(present)
     found.differences = analytics.differences(specs) if len(specs) > 1 else []
-    _make_curves(found, specs, records)
-    _make_bars(found)
+    groups = _groups(found, records)
+    for number, (name, members) in enumerate(groups.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        one = _group if question.group else _run
+        found.shown.append(one(name, colour, members, question))
+    _make_bars(found, groups)
     return found
 
 
-def _make_curves(found: Answer, specs: Mapping[str, Any], records: Mapping[str, Any]) -> None:
-    question, curves = found.question, {curve.run_id: curve for curve in found.curves}
-    groups = analytics.grouped(specs, question.group)
-    for number, (value, run_ids) in enumerate(groups.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        members = [curves[run_id] for run_id in run_ids if run_id in curves and len(curves[run_id])]
-        if not members:
-            continue
-        if question.group:
-            name = f"{question.group} = {value} ({len(members)})"
-            found.shown.append(_group(name, colour, members, question))
-        else:
-            run = members[0]
-            name = records[run.run_id].spec.name or run.run_id
-            smooth = Pyramid(run.x, analytics.smooth(run.y, question.window))
-            raw = Pyramid(run.x, run.y) if question.window > 1 else None
-            found.shown.append(Shown(name, colour, smooth, raw))
+def _groups(found: Answer, records: Mapping[str, RunRecord]) -> dict[str, list[RunCurve]]:
+    """Return the curves that belong together, under the name to show."""
+    setting = found.question.group
+    curves = {curve.run_id: curve for curve in found.curves if len(curve)}
+    specs = {run_id: records[run_id].spec for run_id in curves}
+    groups = {}
+    for value, run_ids in analytics.grouped(specs, setting).items():
+        name = f"{setting} = {value} ({len(run_ids)})" if setting else specs[value].name or value
+        name = f"{name} {value}" if name in groups else name
+        groups[name] = [curves[run_id] for run_id in run_ids]
+    return groups
+
+
+def _run(name: str, colour: str, members: list[RunCurve], question: Question) -> Shown:
+    run = members[0]
+    smooth = Pyramid(run.x, analytics.smooth(run.y, question.window))
+    return Shown(name, colour, smooth, Pyramid(run.x, run.y) if question.window > 1 else None)
 
 
 def _group(name: str, colour: str, members: list[RunCurve], question: Question) -> Shown:
@@ -88,18 +92,22 @@ def _group(name: str, colour: str, members: list[RunCurve], question: Question) 
     return Shown(name, colour, line, band=band if question.with_band else None)
 
 
-def _make_bars(found: Answer) -> None:
-    values = [curve.y[np.isfinite(curve.y)] for curve in found.curves]
-    values = [value for value in values if len(value)]
+def _make_bars(found: Answer, groups: Mapping[str, list[RunCurve]]) -> None:
+    values = {name: _finite(members) for name, members in groups.items()}
+    values = {name: value for name, value in values.items() if len(value)}
     if not values:
         return
-    low = min(float(value.min()) for value in values)
-    high = max(float(value.max()) for value in values)
+    low = min(float(value.min()) for value in values.values())
+    high = max(float(value.max()) for value in values.values())
     edges = np.linspace(low, high if high > low else low + 1, 41)
-    found.bars = [
-        (COLOURS[number % len(COLOURS)], edges, np.histogram(value, edges)[0])
-        for number, value in enumerate(values)
-    ]
+    for number, (name, value) in enumerate(values.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        found.bars.append((name, colour, edges, np.histogram(value, edges)[0]))
+
+
+def _finite(curves: list[RunCurve]) -> np.ndarray:
+    values = _joined([curve.y for curve in curves])
+    return values[np.isfinite(values)]
 
 
 def table(found: Answer) -> dict[str, Any]:

@@ -16,7 +16,8 @@ COLOURS = (
     "#4c9aff", "#f2994a", "#3fb27f", "#ec6a5e", "#a78bfa",
     "#22b8cf", "#e0a63a", "#e879b9", "#94a3b8", "#84cc16",
 )  # fmt: skip
-Bars = tuple[str, np.ndarray, np.ndarray]
+Bars = tuple[str, str, np.ndarray, np.ndarray]  # name, colour, edges, counts
+_LEGEND = 12  # names listed in the figure
 _FAINT = 0.3  # opacity of the unsmoothed curve behind
 
 
@@ -54,13 +55,13 @@ class CurvePlot(QtWidgets.QWidget):
     def show_bars(
         self, bars: Sequence[tuple[str, np.ndarray, np.ndarray]], *, x_title: str
     ) -> None:
-        """Draw histograms: (colour, edges, counts) each."""
+        """Draw histograms."""
         import pyqtgraph
 
         self._clear(x_title, "episodes")
-        for colour, edges, counts in bars:
+        for name, colour, edges, counts in bars:
             brush = QtGui.QColor(colour)
-            brush.setAlphaF(0.35)
+            brush.setAlphaF(0.15)
             self._plot.addItem(
                 pyqtgraph.PlotDataItem(
                     edges,
@@ -68,7 +69,8 @@ class CurvePlot(QtWidgets.QWidget):
                     stepMode="center",
                     fillLevel=0,
                     brush=brush,
-                    pen=pyqtgraph.mkPen(colour, width=1),
+                    pen=pyqtgraph.mkPen(colour, width=1.5),
+                    name=name,
                 )
             )
         self._plot.enableAutoRange()
@@ -115,6 +117,7 @@ class CurvePlot(QtWidgets.QWidget):
         import pyqtgraph
 
         self._plot = pyqtgraph.PlotWidget()
+        self._plot.addLegend(offset=(12, 12), labelTextSize="9pt")
         self._plot.showGrid(x=True, y=True, alpha=0.15)
         self._plot.getPlotItem().setMenuEnabled(False)
         self._plot.getViewBox().sigXRangeChanged.connect(self._reduce)
@@ -131,6 +134,11 @@ class CurvePlot(QtWidgets.QWidget):
             axis = self._plot.getAxis(side)
             axis.setPen(pyqtgraph.mkPen(palette.placeholderText().color()))
             axis.setTextPen(pyqtgraph.mkPen(palette.text().color()))
+        background = palette.base().color()
+        background.setAlphaF(0.8)
+        legend = self._plot.getPlotItem().legend
+        legend.setBrush(background)
+        legend.setLabelTextColor(palette.text().color())
 
     def _add(self, one: Shown) -> None:
         import pyqtgraph
@@ -145,8 +153,10 @@ class CurvePlot(QtWidgets.QWidget):
     def _item(self, pyramid: Pyramid, pen: Any, name: str | None = None) -> Any:
         whole = pyramid.view(-np.inf, np.inf, max_points=self._points())
         symbol = "o" if len(whole.x) == 1 else None
-        item = self._plot.plot(whole.x, whole.y, pen=pen, connect="finite", symbol=symbol)
-        item.setToolTip(name or "")
+        legend = name if len(self._plot.getPlotItem().legend.items) < _LEGEND else None
+        item = self._plot.plot(
+            whole.x, whole.y, pen=pen, connect="finite", symbol=symbol, name=legend
+        )
         self._items.append((pyramid, item))
         return item
 
@@ -156,7 +166,7 @@ class CurvePlot(QtWidgets.QWidget):
         assert one.band is not None
         known = np.isfinite(one.band.low) & np.isfinite(one.band.high)
         edges = [
-            pyqtgraph.PlotDataItem(one.band.x[known], end[known], pen=None)
+            pyqtgraph.PlotCurveItem(one.band.x[known], end[known], pen=None)
             for end in (one.band.low, one.band.high)
         ]
         brush = QtGui.QColor(one.colour)

@@ -136,6 +136,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         self.list = QtWidgets.QListWidget()
         self.list.setAccessibleName(self.tr("Runs to compare"))
         self.list.setUniformItemSizes(True)
+        self.list.setSpacing(2)
         self.list.itemChanged.connect(self.ask)
         self.list.currentItemChanged.connect(lambda *_: self._show_episodes())
         column.addWidget(self.list, 1)
@@ -284,7 +285,8 @@ class AnalyticsTab(QtWidgets.QWidget):
 
     def _colour(self, found: Answer) -> None:
         """Give each run in the list the colour of its curve."""
-        specs = {run_id: self._records[run_id].spec for run_id in found.question.runs}
+        shown = [curve.run_id for curve in found.curves if len(curve)]
+        specs = {run_id: self._records[run_id].spec for run_id in shown}
         groups = analytics.grouped(specs, found.question.group)
         colours = {
             run_id: COLOURS[number % len(COLOURS)]
