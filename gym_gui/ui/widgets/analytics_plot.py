@@ -52,9 +52,7 @@ class CurvePlot(QtWidgets.QWidget):
         self._plot.autoRange()
         self._reduce()
 
-    def show_bars(
-        self, bars: Sequence[tuple[str, np.ndarray, np.ndarray]], *, x_title: str
-    ) -> None:
+    def show_bars(self, bars: Sequence[Bars], *, x_title: str) -> None:
         """Draw histograms."""
         import pyqtgraph
 
