@@ -94,7 +94,9 @@ def _left_behind(
         f"thread {thread.name}"
         for thread in set(threading.enumerate()) - threads
         # Threads of libraries that live as long as the process; ours all have names.
-        if thread.is_alive() and not isinstance(thread, threading._DummyThread)
+        if thread.is_alive()
+        and not isinstance(thread, threading._DummyThread)
+        and "_poll_wrapper" not in thread.name  # grpc.aio's only one
     ]
     for child in set(psutil.Process().children(recursive=True)) - children:
         try:

@@ -85,6 +85,7 @@ class TrainerLink(QtCore.QObject):
         self._announced = False
         self._client: Any = None
         self._followed: dict[str, asyncio.Task[None]] = {}
+        self._runner: asyncio.Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
         self._stopping = False
@@ -95,7 +96,8 @@ class TrainerLink(QtCore.QObject):
 
     def start(self) -> None:
         """Start the thread, and with it the daemon when none runs."""
-        self._loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner()
+        self._loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._run, name="trainer-link", daemon=True)
         self._thread.start()
 
@@ -105,7 +107,10 @@ class TrainerLink(QtCore.QObject):
         if thread is None or self._loop is None:
             return
         self._stopping = True
-        self._loop.call_soon_threadsafe(self._cancel_main)
+        try:
+            self._loop.call_soon_threadsafe(self._cancel_main)
+        except RuntimeError:
+            pass  # its loop has ended by itself
         thread.join(timeout_s)
 
     def _cancel_main(self) -> None:
@@ -157,26 +162,19 @@ class TrainerLink(QtCore.QObject):
     # -- the link's own thread ------------------------------------------------------------------
 
     def _run(self) -> None:
-        loop = self._loop
-        assert loop is not None
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._connected = asyncio.Event()
-        try:
-            self._main = loop.create_task(self._stay_connected())
-            if self._stopping:
-                self._main.cancel()
-            loop.run_until_complete(self._main)
-        except asyncio.CancelledError:
-            pass  # stop() asked for it
-        finally:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            loop.run_until_complete(
-                asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True)
-            )
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
-            loop.close()
+        assert self._runner is not None
+        with self._runner as runner:
+            try:
+                runner.run(self._live())
+            except asyncio.CancelledError:
+                pass  # stop() asked for it
+
+    async def _live(self) -> None:
+        self._main = asyncio.get_running_loop().create_task(self._stay_connected())
+        if not self._stopping:
+            await self._main
+        self._main.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
@@ -196,7 +194,6 @@ class TrainerLink(QtCore.QObject):
             except Exception as error:  # noqa: BLE001 - a thread's edge: shown, then tried again
                 words = f"{_first_line(error)} Trying again."
             self._client = None
-            self._connected.clear()
             self.state_changed.emit(LinkState.LOST, words)
             await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
             attempt += 1
@@ -221,16 +218,13 @@ class TrainerLink(QtCore.QObject):
 
         address = await asyncio.to_thread(ensure_daemon, self._data_dir)
         async with TrainerClient(address) as client:
+            await client.health()
             self._client = client
-            first = True
+            self.state_changed.emit(LinkState.CONNECTED, "Recording")
             for run_id in list(self._followed):
                 self._unfollow(run_id)
                 self._follow(run_id)
             async for record in client.watch_runs():
-                if first:
-                    first = False
-                    self._connected.set()
-                    self.state_changed.emit(LinkState.CONNECTED, "Recording")
                 self._add_run(record)
 
     async def _answer(self, what: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:

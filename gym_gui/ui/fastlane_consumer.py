@@ -21,6 +21,7 @@ SEEK_MS = 200  # between attempts to find a ring that is not there yet
 LEASE_S = 1.0  # demand and control lapse after this when the program dies
 RENEW_S = 0.3
 GONE_S = 1.5  # a ring gone for so long is said to be; a run's end is known by then
+HUD_AFTER_S = 0.5  # without a new picture, the numbers of the latest step are shown
 NO_PICTURE_S = 4.0  # steps but no frame for so long: the environment cannot render
 
 
@@ -211,12 +212,14 @@ class FastLaneConsumer(QtCore.QObject):
         self.frame_ready.emit(image, frame.metrics)
 
     def _idle(self, reader: FastLaneReader, now: float) -> None:
+        waited = now - self._wanted_since
+        if waited < HUD_AFTER_S:
+            return  # the picture that is shown keeps its own numbers
         hud = reader.live_hud()
         if hud is None or hud == self._hud:
             return
         self._hud = hud
         self.hud_changed.emit(hud)
-        waited = now - self._wanted_since
         if self._view is View.WAITING and waited > NO_PICTURE_S:
             self._set_view(View.NO_PICTURE)
 

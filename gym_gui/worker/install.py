@@ -28,7 +28,12 @@ def prepare(run_dir: RunDir, spec: RunSpec, ring_dir: Union[str, Path]) -> dict[
     _write_config(run_dir, spec, ring_dir)
     python_path = spec.env.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     parts = [str(run_dir.tap), *(p for p in python_path.split(os.pathsep) if p)]
-    return {"PYTHONPATH": os.pathsep.join(parts), TAP_VARIABLE: str(run_dir.tap_config)}
+    return {
+        "PYTHONPATH": os.pathsep.join(parts),
+        TAP_VARIABLE: str(run_dir.tap_config),
+        # A watched pygame environment initialises SDL, which would swallow the SIGTERM of a stop.
+        "SDL_NO_SIGNAL_HANDLERS": "1",
+    }
 
 
 def _copy_packages(target: Path) -> None:

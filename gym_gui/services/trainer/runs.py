@@ -15,6 +15,7 @@ from typing import Any
 from gym_gui.core.errors import GymGuiError, RunNotFoundError, UsageError
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import RunRecord, RunSpec, RunState
+from gym_gui.fastlane import sweep
 from gym_gui.services.registry import RunRegistry
 from gym_gui.services.telemetry import TelemetryService
 from gym_gui.services.trainer.files import is_running, read_json
@@ -71,6 +72,7 @@ class RunManager:
 
     async def start(self) -> None:
         """Take up again what was running when the last daemon ended."""
+        await asyncio.to_thread(sweep, self.data_dir.ring_dir)
         for record in await asyncio.to_thread(self._registry.list):
             if not record.state.is_final and record.spec.mode != "human":
                 await self._open(record)
@@ -215,6 +217,7 @@ class RunManager:
         live.record.state, live.record.cause = ended.state, ended.cause
         live.record.exit_code, live.record.signal = ended.exit_code, ended.signal
         live.record.ended_ns = ended.ended_ns
+        await asyncio.to_thread(sweep, self.data_dir.ring_dir)  # a killed worker leaves its ring
         await self._close_run(live)
 
     async def _close_run(self, live: _Live) -> None:
