@@ -12,6 +12,7 @@ from PySide6 import QtCore, QtGui
 from gym_gui.controllers.session import SessionController
 from gym_gui.core.errors import ControlModeError
 from gym_gui.core.paths import DataDir
+from gym_gui.core.records import ControlMode
 
 Mapping = dict[frozenset[str], Any]
 
@@ -60,8 +61,8 @@ def default_mapping(about: dict[str, Any]) -> Mapping:
 class HumanInputController(QtCore.QObject):
     """Watches a widget's keys and hands actions to the session.
 
-    The longest chord that is held wins. At real-time pace an action is held while its keys are;
-    otherwise each press is one action.
+    The longest chord that is held wins. At real-time pace, and to take over from an agent, an
+    action is held while its keys are; otherwise each press is one action.
     """
 
     refused = QtCore.Signal(str)  # why an action was not accepted
@@ -128,7 +129,7 @@ class HumanInputController(QtCore.QObject):
             self._held.discard(name)
         action = self.action_for(self._held)
         try:
-            if self._session.realtime or self._session.policy is not None:
+            if self._session.realtime or self._session.mode is ControlMode.HYBRID_TAKE_OVER:
                 self._session.hold_action(action)
             elif pressed and action is not None:
                 self._session.perform_human_action(action)

@@ -210,6 +210,20 @@ def test_what_was_recorded_before_is_there(qtbot, source: Source, data_dir: Data
     tab.cleanup()
 
 
+def test_an_ended_run_shows_all_that_its_file_holds(
+    qtbot, tab, source: Source, data_dir: DataDir
+) -> None:
+    source.batch_ready.emit(batch(episodes=[EpisodeRecord(0, 1, 10, 1.0, True, False)]))
+    episodes = [EpisodeRecord(0, n, 10, float(n), True, False, n, n + 1) for n in range(3)]
+    with TelemetrySQLiteStore(data_dir.run(RUN).store) as store, store.atomic():
+        store.write(RecordBatch("1-a", 1, 40, steps=columns(0, 30), episodes=episodes))
+    ended = record(steps=30)
+    ended.state = RunState.FINISHED
+    source.run_changed.emit(ended)
+    qtbot.waitUntil(lambda: tab.episodes.rowCount() == 3)
+    assert len(tab._series["returns"]) == 3
+
+
 def test_cleaning_up_twice_stops_everything(tab, source: Source) -> None:
     tab.cleanup()
     tab.cleanup()

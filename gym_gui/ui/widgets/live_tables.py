@@ -32,6 +32,10 @@ class RecentRows(QtCore.QAbstractTableModel):
         """Take rows, oldest first. They show at the next ``refresh``."""
         self._rows.extend(rows)
 
+    def clear(self) -> None:
+        """Forget all rows. It shows at the next ``refresh``."""
+        self._rows.clear()
+
     def refresh(self) -> None:
         """Show what came since. One reset, however many rows."""
         self.beginResetModel()

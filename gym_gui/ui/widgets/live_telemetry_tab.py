@@ -85,11 +85,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._last_total: tuple[float, int] | None = None
         source.batch_ready.connect(self._take_batch)
         source.run_changed.connect(self._take_record)
-        self._background.run(
-            lambda: read_history(self._run_dir, steps=STEPS_KEPT, episodes=EPISODES_KEPT),
-            done=self._take_history,
-            failed=self._no_history,
-        )
+        self._complete = False
+        self._read_file(self._take_history, self._no_history)
         self._sample_timer.start()
         record = source.record(run_id)
         if record is not None:
@@ -181,25 +178,47 @@ class LiveTelemetryTab(QtWidgets.QWidget):
 
     # -- data -------------------------------------------------------------------------------
 
-    def _take_history(self, history: History) -> None:
-        """Put what was recorded before the tab opened in front of what came meanwhile."""
+    def _read_file(self, done: Any, failed: Any) -> None:
+        self._background.run(
+            lambda: read_history(self._run_dir, steps=STEPS_KEPT, episodes=EPISODES_KEPT),
+            done=done,
+            failed=failed,
+        )
+
+    def _take_complete(self, history: History) -> None:
+        """The run has ended: show what its file holds instead of what live data let through."""
+        self.steps.clear()
+        self.episodes.clear()
+        self._metrics = {}
+        for name in ("returns", "rewards"):
+            self._series[name] = Series()
+        self._show_history(history)
+
+    def _show_history(self, history: History) -> None:
         self._steps_seen = history.total_steps
         self.steps.add(history.steps)
         self._add_rewards(history.steps)
         self._add_episodes(history.episodes, at=history.episode_ends)
         for name, points in history.metrics.items():
             self._metrics.setdefault(name, Series()).add(points)
-        for level, message in history.logs:
-            self._add_log(level, message)
         if history.frame is not None:
             self._try_render_visual(history.frame)
-        self._source.follow(self.run_id)
         self._dirty = True
+
+    def _take_history(self, history: History) -> None:
+        """Begin with what was recorded before the tab opened, then follow what comes."""
+        self._show_history(history)
+        for level, message in history.logs:
+            self._add_log(level, message)
+        self._source.follow(self.run_id)
 
     def _no_history(self, error: Exception) -> None:
         """A run that has only just begun has no file yet: what comes is all there is."""
-        self._status.setToolTip(str(error))
+        self._show_trouble(error)
         self._source.follow(self.run_id)
+
+    def _show_trouble(self, error: Exception) -> None:
+        self._status.setToolTip(str(error))
 
     @QtCore.Slot(object)
     def _take_batch(self, batch: Any) -> None:
@@ -229,6 +248,9 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             rate = (record.steps - self._last_total[1]) / (now - self._last_total[0])
             self._series["throughput"].add([(now - self._started_s, max(0.0, rate))])
         self._last_total = (now, record.steps)
+        if record.state.is_final and not self._complete:
+            self._complete = True
+            self._read_file(self._take_complete, self._show_trouble)
         self._status.setText(self._status_text(record))
         self._dirty = True
 
