@@ -114,8 +114,9 @@ def _show_once_known(window: Any, run_id: str, *, is_replay: bool) -> None:
 
 
 def _quit_on_interrupt(window: Any) -> QtCore.QTimer:
-    """Let Ctrl-C in the terminal end the program; training goes on."""
-    signal.signal(signal.SIGINT, lambda *_: QtWidgets.QApplication.quit())
+    """Let Ctrl-C in the terminal, or a plain kill, end the program; training goes on."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: QtCore.QCoreApplication.exit(0))
     timer = QtCore.QTimer(window)  # Python sees signals only when it runs
     timer.start(250)
     timer.timeout.connect(lambda: None)

@@ -103,6 +103,31 @@ def show(run: str, data_dir: DataDir, as_json: bool) -> int:
 
 @runs.command()
 @click.argument("run")
+@data_dir_option
+def stop(run: str, data_dir: DataDir) -> int:
+    """Ask a run to end; what it recorded is kept."""
+    import asyncio
+
+    from gym_gui.services.trainer.client import TrainerClient
+    from gym_gui.services.trainer.daemon import ensure_daemon
+
+    record = find_run(data_dir, run)
+
+    async def cancel() -> None:
+        async with TrainerClient(ensure_daemon(data_dir)) as client:
+            await client.cancel_run(record.run_id)
+            async for changed in client.watch_runs():
+                if changed.run_id == record.run_id and changed.state.is_final:
+                    return
+
+    if not record.state.is_final:
+        asyncio.run(cancel())
+    click.echo(f"{record.run_id} has ended.")
+    return 0
+
+
+@runs.command()
+@click.argument("run")
 @click.argument("name")
 @data_dir_option
 def rename(run: str, name: str, data_dir: DataDir) -> int:

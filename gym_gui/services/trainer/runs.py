@@ -223,6 +223,7 @@ class RunManager:
     async def _close_run(self, live: _Live) -> None:
         run_id = live.record.run_id
         await asyncio.to_thread(self.telemetry.close_run, run_id)
+        await asyncio.to_thread(sweep, self.data_dir.ring_dir)  # a killed worker leaves its ring
         live.record.size_bytes = await asyncio.to_thread(self._registry.size_bytes, run_id)
         await self._save(live)
         del self._live[run_id]
