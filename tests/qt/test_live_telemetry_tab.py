@@ -224,6 +224,18 @@ def test_an_ended_run_shows_all_that_its_file_holds(
     assert len(tab._series["returns"]) == 3
 
 
+def test_a_script_that_logged_no_return_is_remarked_on(
+    qtbot, tab, source: Source, data_dir: DataDir
+) -> None:
+    metrics = [MetricEntry(1, "losses/value_loss", 0.5, 30)]
+    with TelemetrySQLiteStore(data_dir.run(RUN).store) as store, store.atomic():
+        store.write(RecordBatch("1-a", 1, 1, metrics=metrics))
+    ended = RunRecord(RUN, RunSpec(RUN, "cleanrl", [], ""), state=RunState.FINISHED, episodes=3)
+    source.known = ended
+    source.run_changed.emit(ended)
+    qtbot.waitUntil(lambda: "the script logged no return" in tab._status.text())
+
+
 def test_cleaning_up_twice_stops_everything(tab, source: Source) -> None:
     tab.cleanup()
     tab.cleanup()

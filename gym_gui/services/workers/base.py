@@ -203,6 +203,10 @@ class Worker:
         """
         return None
 
+    def remark(self, metric_names: Sequence[str], *, episodes: int) -> str:
+        """Return what the user should know of a run that has ended; empty for nothing."""
+        return ""
+
     # -- what follows is derived from the form ------------------------------------------------
 
     def arguments(self, values: Mapping[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,15 @@ class CleanRlWorker(Worker):
             path = [str(checkout), os.environ.get("PYTHONPATH", "")]
             variables["PYTHONPATH"] = os.pathsep.join(filter(None, path))
         return variables
+
+    def remark(self, metric_names: Sequence[str], *, episodes: int) -> str:
+        """Say so where the script logged losses but no return, as CleanRL's do on gymnasium 1.x."""
+        if not metric_names or not episodes or any("return" in name for name in metric_names):
+            return ""
+        return (
+            "the script logged no return of its own (CleanRL's scripts log none on gymnasium 1.x); "
+            "those shown here were recorded from the environment"
+        )
 
     def default_name(self, values: Mapping[str, Any]) -> str:
         return Path(values["script"]).stem

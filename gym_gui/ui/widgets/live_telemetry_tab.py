@@ -9,8 +9,10 @@ import numpy as np
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.background import Background
+from gym_gui.core.errors import UsageError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import EpisodeRecord, RunRecord
+from gym_gui.services.workers import get_worker
 from gym_gui.services.workers.watch import LogTail, ResourceSampler
 from gym_gui.ui.widgets.live_history import History, read_history
 from gym_gui.ui.widgets.live_log import LogView
@@ -86,6 +88,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         source.batch_ready.connect(self._take_batch)
         source.run_changed.connect(self._take_record)
         self._complete = False
+        self._remark = ""  # of the worker, once the run has ended
         self._read_file(self._take_history, self._no_history)
         self._sample_timer.start()
         record = source.record(run_id)
@@ -99,6 +102,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         layout.setContentsMargins(8, 6, 8, 6)
         self._status = QtWidgets.QLabel("Waiting for the run's first data…")
         self._status.setAccessibleName("State of the run")
+        self._status.setWordWrap(True)
         layout.addWidget(self._status)
         split = QtWidgets.QSplitter()
         split.addWidget(self._build_plots())
@@ -193,6 +197,10 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         for name in ("returns", "rewards"):
             self._series[name] = Series()
         self._show_history(history)
+        record = self._source.record(self.run_id)
+        if record is not None:
+            self._remark = _remark(record, list(history.metrics))
+            self._status.setText(self._status_text(record))
 
     def _show_history(self, history: History) -> None:
         self._steps_seen = history.total_steps
@@ -269,8 +277,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             parts.append(f"best {record.best_return:.6g}")
         if self.skipped:
             parts.append(f"{self.skipped:,} steps not shown here (all are recorded)")
-        if record.cause:
-            parts.append(record.cause)
+        parts += [text for text in (record.cause, self._remark) if text]
         return "   ·   ".join(parts)
 
     def _add_rewards(self, rows: list[tuple[Any, ...]]) -> None:
@@ -430,6 +437,14 @@ class LiveTelemetryTab(QtWidgets.QWidget):
     def closeEvent(self, event: QtGui.QCloseEvent) -> None:
         self.cleanup()
         super().closeEvent(event)
+
+
+def _remark(record: RunRecord, metric_names: list[str]) -> str:
+    try:
+        worker = get_worker(record.spec.worker)
+    except UsageError:
+        return ""  # the plug-in that started this run is no longer installed
+    return worker.remark(metric_names, episodes=record.episodes)
 
 
 def rows_of(columns: Any) -> list[tuple[Any, ...]]:
