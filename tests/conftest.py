@@ -6,6 +6,7 @@ can neither see nor harm the programs of whoever runs it.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -84,6 +85,7 @@ def leaves_nothing_behind(private_places: None, _runtime_root: Path) -> Iterator
         if time.monotonic() > deadline:
             _end(set(psutil.Process().children(recursive=True)) - children)
             pytest.fail("the test left behind: " + ", ".join(left))
+        gc.collect()  # an error's traceback may hold on to what it passed through
         time.sleep(0.02)
 
 

@@ -130,6 +130,10 @@ class TelemetryService:
         """Return the last committed sequence number of a channel, 0 before the first; no I/O."""
         return self._run(run_id).marks.get(channel, 0)
 
+    def totals(self, run_id: str) -> Totals:
+        """Return what an open run's store holds, as of its last commit or a moment ahead."""
+        return self._run(run_id).store.totals()
+
     def open_runs(self) -> list[str]:
         """Return the ids of all runs that are open."""
         with self._lock:

@@ -84,6 +84,19 @@ class TrainerClient:
         )
 
     @_raises_ours
+    async def control(
+        self, run_id: str, *, paused: bool | None = None, max_steps_per_s: float | None = None
+    ) -> None:
+        """Pause or pace a run for three seconds: say it again to go on. No word gives it back.
+
+        So a run never stays paused by a program that has died.
+        """
+        request = pb.SetControlRequest(
+            run_id=run_id, paused=paused, max_steps_per_s=max_steps_per_s
+        )
+        await self._stub.SetControl(request)
+
+    @_raises_ours
     async def health(self) -> dict[str, Any]:
         """Return what the daemon is doing, with the counters of its queues."""
         return json.loads((await self._stub.GetHealth(pb.Empty())).json)
@@ -165,6 +178,11 @@ class SyncTrainerClient:
 
     def get_run(self, run_id: str) -> RunRecord:
         return self._wait(self._client.get_run(run_id))
+
+    def control(
+        self, run_id: str, *, paused: bool | None = None, max_steps_per_s: float | None = None
+    ) -> None:
+        self._wait(self._client.control(run_id, paused=paused, max_steps_per_s=max_steps_per_s))
 
     def health(self) -> dict[str, Any]:
         return self._wait(self._client.health())

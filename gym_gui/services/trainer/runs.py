@@ -18,6 +18,7 @@ from gym_gui.core.records import RunRecord, RunSpec, RunState
 from gym_gui.fastlane import sweep
 from gym_gui.services.registry import RunRegistry
 from gym_gui.services.telemetry import TelemetryService
+from gym_gui.services.trainer.control import ControlDesk
 from gym_gui.services.trainer.files import is_running, read_json
 from gym_gui.services.trainer.launching import prepare_folder, start_proxy, start_supervisor
 from gym_gui.services.trainer.outcome import outcome
@@ -66,20 +67,21 @@ class RunManager:
         self.address = address
         self.hub = TelemetryAsyncHub(telemetry, on_committed=self._committed)
         self._registry = RunRegistry(data_dir)
+        self._control = ControlDesk(data_dir)
         self._live: dict[str, _Live] = {}
         self._watchers: set[Watcher] = set()
-        self._closing = False
 
     async def start(self) -> None:
         """Take up again what was running when the last daemon ended."""
         await asyncio.to_thread(sweep, self.data_dir.ring_dir)
         for record in await asyncio.to_thread(self._registry.list):
             if not record.state.is_final and record.spec.mode != "human":
-                await self._open(record)
+                started = self.data_dir.run(record.run_id).supervisor.exists()
+                await self._open(record, start=not started)
 
     async def close(self) -> None:
         """Let go of all runs; their supervisors and workers go on."""
-        self._closing = True
+        self._control.close()
         tasks = [live.task for live in self._live.values() if live.task]
         for task in tasks:
             task.cancel()
@@ -116,6 +118,7 @@ class RunManager:
                 spec=record.spec,
                 on_committed=self.hub.committing(record.run_id),
             )
+            _take_totals(record, self.telemetry.totals(record.run_id))
             if start:
                 live.supervisor = start_supervisor(run_dir)
         except (GymGuiError, OSError) as error:
@@ -159,6 +162,14 @@ class RunManager:
             raise UsageError(f"{run_id} is still going on.", next_step="Stop it first.")
         await asyncio.to_thread(self._registry.delete, run_id)
 
+    async def control(
+        self, run_id: str, *, paused: bool | None, max_steps_per_s: float | None
+    ) -> None:
+        """Pause or pace a run for a while (see ``ControlDesk.set``). Raises GymGuiError."""
+        if (await self.get(run_id)).state.is_final:
+            raise UsageError(f"{run_id} is over.", next_step="There is nothing to pause.")
+        self._control.set(run_id, paused=paused, max_steps_per_s=max_steps_per_s)
+
     def is_open(self, run_id: str) -> bool:
         return run_id in self._live
 
@@ -187,8 +198,7 @@ class RunManager:
         report = read_json(live.run_dir.supervisor)
         if report is None:
             waited = time.monotonic() - live.begun
-            ended = live.supervisor is None or live.supervisor.returncode is not None
-            return (ended and waited > (TICK_S if live.supervisor else 0.0)) or waited > START_S
+            return waited > START_S
         if live.record.state in (RunState.QUEUED, RunState.STARTING):
             live.record.state = RunState.RUNNING
             live.record.started_ns = report["started_ns"]
@@ -223,6 +233,7 @@ class RunManager:
     async def _close_run(self, live: _Live) -> None:
         run_id = live.record.run_id
         await asyncio.to_thread(self.telemetry.close_run, run_id)
+        self._control.give_back(run_id)
         await asyncio.to_thread(sweep, self.data_dir.ring_dir)  # a killed worker leaves its ring
         live.record.size_bytes = await asyncio.to_thread(self._registry.size_bytes, run_id)
         await self._save(live)
@@ -249,8 +260,7 @@ class RunManager:
         if live is None:
             return
         record = live.record
-        record.steps, record.episodes = totals.steps, totals.episodes
-        record.last_return, record.best_return = totals.last_return, totals.best_return
+        _take_totals(record, totals)
         urgent = False
         for batch in batches:
             for event in batch.events:
@@ -288,6 +298,11 @@ class RunManager:
             watcher.changed.set()
             if urgent:
                 watcher.urgent.set()
+
+
+def _take_totals(record: RunRecord, totals: Totals) -> None:
+    record.steps, record.episodes = totals.steps, totals.episodes
+    record.last_return, record.best_return = totals.last_return, totals.best_return
 
 
 def _apply_event(record: RunRecord, event: str, data: dict[str, Any]) -> bool:

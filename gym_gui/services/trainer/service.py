@@ -77,6 +77,13 @@ class TrainerService(TrainerServiceServicer):
     async def GetHealth(self, request: pb.Empty, context: Context) -> pb.Health:
         return pb.Health(json=json.dumps(self._runs.health(), default=str))
 
+    @_answers_errors
+    async def SetControl(self, request: pb.SetControlRequest, context: Context) -> pb.Empty:
+        paused = request.paused if request.HasField("paused") else None
+        pace = request.max_steps_per_s if request.HasField("max_steps_per_s") else None
+        await self._runs.control(request.run_id, paused=paused, max_steps_per_s=pace)
+        return pb.Empty()
+
     # Publishing
 
     async def PublishRunSteps(

@@ -4,12 +4,14 @@
 
 Reads ``run.json`` and ``launch.json`` (the worker's environment variables), writes
 ``supervisor.json`` when the worker has started and when it has ended. It needs nobody: daemon,
-proxy and window may die and come back meanwhile. SIGTERM asks the worker's process group to end,
-and ends it after a grace.
+proxy and window may die and come back meanwhile. Started a second time for the same run, by a
+daemon that does not know of the first, it does nothing. SIGTERM asks the worker's process group to
+end, and ends it after a grace.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -125,7 +127,14 @@ def _append(path: Path):
 
 def main() -> None:
     """Entry point of the process."""
-    Supervisor(RunDir(sys.argv[1])).run()
+    run_dir = RunDir(sys.argv[1])
+    lock = os.open(run_dir.root / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    if not run_dir.supervisor.exists():
+        Supervisor(run_dir).run()
 
 
 if __name__ == "__main__":
