@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import enum
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6 import QtCore, QtGui
 
 from gym_gui.core.errors import GymGuiError
-from gym_gui.fastlane import FastLaneFrame, FastLaneMetrics, FastLaneReader, FastLaneState
+from gym_gui.fastlane import (
+    FastLaneConfig,
+    FastLaneFrame,
+    FastLaneMetrics,
+    FastLaneReader,
+    FastLaneState,
+)
+from gym_gui.fastlane.tiling import tiling_of
 
 POLL_MS = 8  # half a display interval, so that a frame is shown within one
 SEEK_MS = 200  # between attempts to find a ring that is not there yet
@@ -40,13 +47,16 @@ class ViewConfig:
     """Where to look and how much to ask for.
 
     ring_dir: folder of the rings; stream: ring name, None for the run's first;
-    wanted_hz: pictures a second; budget: share of the training's wall time for them, 0 to 1.
+    wanted_hz: pictures a second; budget: share of the training's wall time for them, 0 to 1;
+    tile: show only this environment of a tiled picture; poll_ms: between looks.
     """
 
     ring_dir: Path
     stream: str | None = None
     wanted_hz: float = 60.0
     budget: float = 0.05
+    tile: int | None = None
+    poll_ms: int = POLL_MS
 
 
 class FastLaneConsumer(QtCore.QObject):
@@ -129,7 +139,7 @@ class FastLaneConsumer(QtCore.QObject):
         self._renew_at = 0.0
         self._wanted_since = time.monotonic()
         self._hud = None
-        self._timer.start(POLL_MS)
+        self._timer.start(self._config.poll_ms)
         return True
 
     def _detach(self) -> None:
@@ -154,14 +164,13 @@ class FastLaneConsumer(QtCore.QObject):
         if self._reader is not None:
             if not visible:
                 self._reader.release()
-            self._timer.start(POLL_MS if visible else SEEK_MS)
+            poll_ms = self._config.poll_ms if self._config is not None else POLL_MS
+            self._timer.start(poll_ms if visible else SEEK_MS)
 
     def set_budget(self, budget: float) -> None:
         """Set the share of wall time that pictures may take, 0 to 1."""
         if self._config is not None:
-            self._config = ViewConfig(
-                self._config.ring_dir, self._config.stream, self._config.wanted_hz, budget
-            )
+            self._config = replace(self._config, budget=budget)
             self._renew_at = 0.0
 
     def set_control(self, *, paused: bool | None, max_steps_per_s: float | None) -> None:
@@ -171,6 +180,26 @@ class FastLaneConsumer(QtCore.QObject):
             self._reader.release_control()
         self._renew_at = 0.0
         self._poll()
+
+    # -- tiles ----------------------------------------------------------------------------------
+
+    @property
+    def stream(self) -> str:
+        """Name of the ring that is followed, empty while none is."""
+        return self._reader.stream if self._reader is not None else ""
+
+    def tile_places(self, image: QtGui.QImage) -> list[QtCore.QRect]:
+        """Return where each environment lies in a picture of the ring."""
+        if self._reader is None:
+            return [image.rect()]
+        config = FastLaneConfig(
+            image.width(), image.height(), 3, self._reader.tiles, self._reader.columns
+        )
+        tiling = tiling_of(config)
+        size = QtCore.QSize(tiling.width, tiling.height)
+        return [
+            QtCore.QRect(QtCore.QPoint(*tiling.place(index)), size) for index in range(tiling.tiles)
+        ]
 
     # -- the poll -------------------------------------------------------------------------------
 
@@ -207,6 +236,9 @@ class FastLaneConsumer(QtCore.QObject):
         self.frames += 1
         self._wanted_since = time.monotonic()
         image = to_image(frame)
+        if self._config is not None and self._config.tile is not None:
+            places = self.tile_places(image)
+            image = image.copy(places[min(self._config.tile, len(places) - 1)])
         if not self._finished:
             self._set_view(View.LIVE)
         self.frame_ready.emit(image, frame.metrics)

@@ -139,6 +139,12 @@ def _live(painter: QtGui.QPainter) -> None:
     painter.drawEllipse(QtCore.QPointF(12, 11), 2, 2)
 
 
+def _grid(painter: QtGui.QPainter) -> None:
+    for x in (4.5, 13.5):
+        for y in (4.5, 13.5):
+            painter.drawRoundedRect(QtCore.QRectF(x, y, 6, 6), 1, 1)
+
+
 def _settings(painter: QtGui.QPainter) -> None:
     _lines((4.5, 8, 19.5, 8), (4.5, 16, 19.5, 16))(painter)
     painter.setBrush(painter.pen().color())
@@ -167,6 +173,7 @@ _DRAWINGS: dict[str, Callable[[QtGui.QPainter], None]] = {
     "stop": _stop,
     "plus": _lines((12, 5, 12, 19), (5, 12, 19, 12)),
     "close": _lines((7, 7, 17, 17), (17, 7, 7, 17)),
+    "grid": _grid,
     "hud": _hud,
     "camera": _camera,
     "detach": _detach,

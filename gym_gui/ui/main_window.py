@@ -133,12 +133,30 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
             return
         presenter = self._presenters.get(record.spec.worker)
         tabs = presenter.create_tabs(self.context, record, self.tabs)
-        self._agent_tabs[record.run_id] = tabs
         for tab in tabs:
-            tab.captured.connect(lambda path: self.status.say(self.tr("Saved {}").format(path)))
-            tab.failed.connect(lambda error: self.report("capture", error))
-            self.tabs.open_fastlane_tab(record.run_id, tab.agent_id, tab, select=select)
+            self._host(tab, select=select)
+
+    def _host(self, tab: FastLaneTab, *, select: bool) -> None:
+        self._agent_tabs.setdefault(tab.run_id, []).append(tab)
+        tab.captured.connect(lambda path: self.status.say(self.tr("Saved {}").format(path)))
+        tab.failed.connect(lambda error: self.report("capture", error))
+        tab.tile_requested.connect(lambda stream, tile: self.open_tile(tab.run_id, stream, tile))
+        self.tabs.open_fastlane_tab(tab.run_id, tab.agent_id, tab, select=select)
         self._show_middle()
+
+    def open_tile(self, run_id: str, stream: str, tile: int) -> None:
+        """Open one environment of a vectorised run in a tab of its own."""
+        record = self.context.record(run_id)
+        if record is not None:
+            presenter = self._presenters.get(record.spec.worker)
+            tab = presenter.create_tile_tab(self.context, record, stream, tile, self.tabs)
+            known = self.tabs.find(run_id, tab.windowTitle())
+            if known is None:
+                self._host(tab, select=True)
+            else:
+                tab.cleanup()
+                tab.deleteLater()
+                self.tabs.reveal(known)
 
     @QtCore.Slot(str, object)
     def _handle_run_completed(self, run_id: str, record: RunRecord) -> None:

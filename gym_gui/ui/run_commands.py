@@ -107,6 +107,10 @@ class RunCommands:
         widget = kind.make(self.context, run_id, self.tabs)
         if hasattr(widget, "episode_activated"):
             widget.episode_activated.connect(self.open_episode)
+        if hasattr(widget, "tile_requested"):
+            widget.tile_requested.connect(
+                lambda stream, tile: self._window.open_tile(run_id, stream, tile)
+            )
         self.tabs.add_dynamic_tab(run_id, kind.title, widget, icon_name=kind.icon, help=name)
         self._window._show_middle()
 

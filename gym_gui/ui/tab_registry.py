@@ -62,6 +62,7 @@ def tab_kind(key: str) -> TabKind:
 
 
 for _kind in (
+    TabKind("grid", "All agents", f"{_WIDGETS}.fastlane_grid:make_tab", "grid"),
     TabKind("telemetry", "Live Telemetry", f"{_WIDGETS}.live_telemetry_tab:make_tab", "gauge"),
     TabKind("analytics", "Analytics", f"{_WIDGETS}.analytics_tab:make_tab", "chart"),
     TabKind("replay", "Replay", f"{_WIDGETS}.replay_tab:make_tab", "replay"),

@@ -45,7 +45,7 @@ def age(time_ns: int, now_ns: int | None = None) -> str:
     if not time_ns:
         return ""
     seconds = max(0, ((now_ns or time.time_ns()) - time_ns) // 1_000_000_000)
-    for unit, length, above in (("d", 86400, 172800), ("h", 3600, 7200), ("min", 60, 120)):
+    for unit, length, above in (("d", 86400, 172800), ("h", 3600, 5400), ("min", 60, 120)):
         if seconds >= above:
             return f"{seconds // length} {unit}"
     return f"{seconds} s"

@@ -64,7 +64,7 @@ Rectangle {
     Column {
         visible: view.message !== ""
         anchors.centerIn: parent
-        width: Math.min(parent.width - 48, 460)
+        width: Math.min(parent.width - 48, 560)
         spacing: 6
         Text {
             objectName: "message"

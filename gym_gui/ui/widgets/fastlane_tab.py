@@ -34,7 +34,8 @@ MESSAGES = {
 class FastLaneTab(QtWidgets.QWidget):
     """Shows a run's ring. ``cleanup`` (also on close) releases timers, reader and leases.
 
-    ring_dir: folder of the rings; stream: ring, None for the run's first;
+    ring_dir: folder of the rings; stream: ring, None for the run's first; tile: only this
+    environment of a tiled picture;
     captures: folder that pictures and films are saved in;
     own_pace: steps a second the run was started with, 0 unlimited;
     qml: another scene instead of ``FastLaneView.qml``: it needs a ``FastLaneItem`` in it.
@@ -43,7 +44,7 @@ class FastLaneTab(QtWidgets.QWidget):
     detach_requested = QtCore.Signal()
     captured = QtCore.Signal(str)  # path of a saved picture or film
     failed = QtCore.Signal(object)  # the error of a capture
-    tile_requested = QtCore.Signal(float, float)  # where it was clicked, 0 to 1 of the frame
+    tile_requested = QtCore.Signal(str, int)  # ring, place in it: open it on its own
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class FastLaneTab(QtWidgets.QWidget):
         *,
         ring_dir: Path,
         stream: str | None = None,
+        tile: int | None = None,
         captures: Path | None = None,
         budget: float = 0.05,
         rate_hz: float = 60.0,
@@ -64,6 +66,7 @@ class FastLaneTab(QtWidgets.QWidget):
         self._captures = captures or Path.home()
         self._film: Film | None = None
         self._own_pace = own_pace
+        self._tile = tile
         self._image = QtGui.QImage()
         self._ended_text = ""
         self._counted = (time.monotonic(), 0)
@@ -74,7 +77,7 @@ class FastLaneTab(QtWidgets.QWidget):
         self._bar = FastLaneBar(budget=budget, parent=self)
         self._compose(qml)
         self._connect()
-        self._consumer.start(run_id, ViewConfig(ring_dir, stream, rate_hz, budget))
+        self._consumer.start(run_id, ViewConfig(ring_dir, stream, rate_hz, budget, tile))
 
     def _compose(self, qml: Path) -> None:
         self._quick.setResizeMode(QtQuickWidgets.QQuickWidget.ResizeMode.SizeRootObjectToView)
@@ -97,7 +100,7 @@ class FastLaneTab(QtWidgets.QWidget):
         self._consumer.frame_ready.connect(self._show_frame)
         self._consumer.hud_changed.connect(self._show_hud)
         self._consumer.view_changed.connect(self._show_view)
-        self._item.tileClicked.connect(self.tile_requested)
+        self._item.tileClicked.connect(self._click)
         self._bar.hud_toggled.connect(self.set_hud_visible)
         self._bar.pace_changed.connect(self._set_pace)
         self._bar.budget_changed.connect(self._consumer.set_budget)
@@ -171,6 +174,16 @@ class FastLaneTab(QtWidgets.QWidget):
             self._consumer.set_control(paused=None, max_steps_per_s=None)
         else:
             self._consumer.set_control(paused=paused, max_steps_per_s=rate)
+
+    @QtCore.Slot(float, float)
+    def _click(self, x: float, y: float) -> None:
+        """x, y: where in the picture, 0 to 1. Asks for a view of the environment there."""
+        at = QtCore.QPoint(int(x * self._image.width()), int(y * self._image.height()))
+        places = self._consumer.tile_places(self._image)
+        if self._tile is None and len(places) > 1:
+            for index, place in enumerate(places):
+                if place.contains(at):
+                    self.tile_requested.emit(self._consumer.stream, index)
 
     # -- capture --------------------------------------------------------------------------------
 

@@ -33,20 +33,43 @@ class WorkerPresenter:
         self, context: ProgramContext, record: RunRecord, parent: QtWidgets.QWidget | None = None
     ) -> list[FastLaneTab]:
         """Return the live tabs of a run, not yet shown. Whoever hosts them cleans them up."""
-        tabs = []
-        for agent_id in self.agent_ids(record):
-            tab = FastLaneTab(
-                record.run_id,
-                agent_id,
-                ring_dir=context.ring_dir,
-                captures=context.data_dir.root / "captures",
-                budget=record.spec.render_budget,
-                rate_hz=context.settings["live.rate_hz"],
-                own_pace=record.spec.max_steps_per_s,
-                parent=parent,
-            )
-            watched = " (evaluation)" if record.spec.mode == "evaluate" else ""
-            tab.setWindowTitle(self.tab_name(agent_id) + watched)
-            tab.set_hud_visible(context.settings["window.show_hud"])
-            tabs.append(tab)
-        return tabs
+        return [self._tab(context, record, agent, parent) for agent in self.agent_ids(record)]
+
+    def create_tile_tab(
+        self,
+        context: ProgramContext,
+        record: RunRecord,
+        stream: str,
+        tile: int,
+        parent: QtWidgets.QWidget | None = None,
+    ) -> FastLaneTab:
+        """Return a live tab of one environment of a vectorised one."""
+        agent_id = f"{self.agent_ids(record)[0]}-{tile}"
+        return self._tab(context, record, agent_id, parent, stream=stream, tile=tile)
+
+    def _tab(
+        self,
+        context: ProgramContext,
+        record: RunRecord,
+        agent_id: str,
+        parent: QtWidgets.QWidget | None,
+        *,
+        stream: str | None = None,
+        tile: int | None = None,
+    ) -> FastLaneTab:
+        tab = FastLaneTab(
+            record.run_id,
+            agent_id,
+            ring_dir=context.ring_dir,
+            stream=stream,
+            tile=tile,
+            captures=context.data_dir.root / "captures",
+            budget=record.spec.render_budget,
+            rate_hz=context.settings["live.rate_hz"],
+            own_pace=record.spec.max_steps_per_s,
+            parent=parent,
+        )
+        watched = " (evaluation)" if record.spec.mode == "evaluate" else ""
+        tab.setWindowTitle(self.tab_name(agent_id) + watched)
+        tab.set_hud_visible(context.settings["window.show_hud"])
+        return tab
