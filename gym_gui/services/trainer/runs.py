@@ -227,7 +227,6 @@ class RunManager:
         live.record.state, live.record.cause = ended.state, ended.cause
         live.record.exit_code, live.record.signal = ended.exit_code, ended.signal
         live.record.ended_ns = ended.ended_ns
-        await asyncio.to_thread(sweep, self.data_dir.ring_dir)  # a killed worker leaves its ring
         await self._close_run(live)
 
     async def _close_run(self, live: _Live) -> None:
