@@ -13,6 +13,7 @@ from gym_gui.commands.common import json_option, print_json
 _BENCHES = {
     "fastlane": "The ring: cost of publishing and of reading a frame, against a bare copy.",
     "slowlane": "Steps per second from spool to acknowledged rows.",
+    "store": "The store alone: rows and frames written, and how quickly it is read.",
     "overhead": "What the tap costs a training, watched and unwatched, against none.",
     "startup": "Time from the command to the first live frame in the window.",
 }
