@@ -59,6 +59,16 @@ def storage_errors(path: Path) -> Iterator[None]:
         raise _corrupt(path, str(error)) from error
 
 
+@contextmanager
+def content_errors(path: Path) -> Iterator[None]:
+    """As ``storage_errors``, for reading: a value that cannot be in its place is damage too."""
+    try:
+        with storage_errors(path):
+            yield
+    except (ValueError, TypeError, OverflowError, LookupError, AttributeError) as error:
+        raise _corrupt(path, f"a value is out of place: {error}") from error
+
+
 def _corrupt(path: Path, cause: str) -> StoreCorruptError:
     return StoreCorruptError(
         f"{path} is damaged or not a run's file ({cause}).",
@@ -180,6 +190,11 @@ def _check_version(path: Path, version: int) -> None:
 
 
 def _check_contents(path: Path, connection: apsw.Connection, *, may_be_empty: bool = False) -> None:
+    with content_errors(path):
+        _check_schema(path, connection, may_be_empty=may_be_empty)
+
+
+def _check_schema(path: Path, connection: apsw.Connection, *, may_be_empty: bool) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]  # type: ignore[index]
     application = connection.execute("PRAGMA application_id").fetchone()[0]  # type: ignore[index]
     tables = {

@@ -5,9 +5,9 @@ Each call is one short transaction, so that a reader never holds the writer's lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import apsw
 import numpy as np
@@ -25,9 +25,11 @@ from gym_gui.core.records import (
 )
 from gym_gui.telemetry import rows
 from gym_gui.telemetry.batch import EventEntry
-from gym_gui.telemetry.connection import read_only, storage_errors
+from gym_gui.telemetry.connection import content_errors, read_only
 from gym_gui.telemetry.curves import Curve, EpisodeColumns, decimate
 from gym_gui.telemetry.rows import INDEX_MASK, row_id
+
+T = TypeVar("T")
 
 
 class RunReader:
@@ -58,8 +60,13 @@ class RunReader:
         """Return all rows of a SELECT over the documented schema."""
         if self._connection is None:
             raise RuntimeError(f"the reader of {self.path} is closed")
-        with storage_errors(self.path):
+        with content_errors(self.path):
             return self._connection.execute(sql, values).fetchall()
+
+    def _records(self, sql: str, values: Sequence[Any], convert: Callable[[Any], T]) -> list[T]:
+        found = self.query(sql, values)
+        with content_errors(self.path):
+            return [convert(row) for row in found]
 
     def data_version(self) -> int:
         """Return a number that changes whenever another connection has committed."""
@@ -67,8 +74,12 @@ class RunReader:
 
     def spec(self) -> RunSpec | None:
         """Return what the run was started with, where its file says so."""
-        found = self.query("SELECT spec_json FROM runs LIMIT 1")
-        return RunSpec.from_dict(rows.from_json(found[0][0])) if found else None
+        found = self._records(
+            "SELECT spec_json FROM runs LIMIT 1",
+            (),
+            lambda row: RunSpec.from_dict(rows.from_json(row[0])),
+        )
+        return found[0] if found else None
 
     def totals(self) -> dict[str, Any]:
         """Return the committed numbers of steps, episodes, … and the last and best return."""
@@ -81,8 +92,9 @@ class RunReader:
 
     def streams(self) -> list[StreamInfo]:
         """Return every environment instance of the run."""
-        found = self.query(f"SELECT {rows.STREAM_COLUMNS} FROM streams ORDER BY stream")
-        return [rows.stream_info(row) for row in found]
+        return self._records(
+            f"SELECT {rows.STREAM_COLUMNS} FROM streams ORDER BY stream", (), rows.stream_info
+        )
 
     def channels(self) -> dict[str, int]:
         """Return the committed high-water mark of every writing process."""
@@ -108,20 +120,21 @@ class RunReader:
         if order == "end" and stream is not None:
             keys = ("episode",)
         by = ",".join(f"{key} DESC" if newest_first else key for key in keys)
-        found = self.query(
+        return self._records(
             f"SELECT {rows.EPISODE_COLUMNS} FROM episodes {where} ORDER BY {by} LIMIT ? OFFSET ?",
             (*values, -1 if limit is None else limit, offset),
+            rows.episode_record,
         )
-        return [rows.episode_record(row) for row in found]
 
     def episode(self, stream: int, episode: int, *, agent: str = "") -> EpisodeRecord | None:
         """Return one finished episode, or None."""
-        found = self.query(
+        found = self._records(
             f"SELECT {rows.EPISODE_COLUMNS} FROM episodes"
             " WHERE stream = ? AND episode = ? AND agent = ?",
             (stream, episode, agent),
+            rows.episode_record,
         )
-        return rows.episode_record(found[0]) if found else None
+        return found[0] if found else None
 
     def returns(self, *, stream: int | None = None) -> EpisodeColumns:
         """Return the totals of all finished episodes as columns, in the order of their end."""
@@ -131,7 +144,8 @@ class RunReader:
             f" FROM episodes {where}",
             values,
         )
-        return EpisodeColumns.from_rows(found)
+        with content_errors(self.path):
+            return EpisodeColumns.from_rows(found)
 
     def returns_curve(self, *, max_points: int = 2000, by: str = "steps") -> Curve:
         """Return the learning curve reduced to ``max_points``, each bucket's least and greatest.
@@ -155,7 +169,9 @@ class RunReader:
 
     def steps(self, stream: int, start_index: int, count: int) -> list[StepRecord]:
         """Return up to ``count`` steps of a stream from ``start_index`` on."""
-        return [rows.step_record(row) for row in self.step_rows(stream, start_index, count)]
+        found = self.step_rows(stream, start_index, count)
+        with content_errors(self.path):
+            return [rows.step_record(row) for row in found]
 
     def step_rows(self, stream: int, start_index: int, count: int) -> list[Any]:
         """Return the same as raw rows of ``rows.STEP_COLUMNS``, for exports of millions."""
@@ -230,10 +246,12 @@ class RunReader:
 
     def reset(self, stream: int, episode: int) -> ResetRecord | None:
         """Return how an episode began, or None when that was not recorded."""
-        found = self.query(
-            f"SELECT {rows.RESET_COLUMNS} FROM resets WHERE id = ?", (row_id(stream, episode),)
+        found = self._records(
+            f"SELECT {rows.RESET_COLUMNS} FROM resets WHERE id = ?",
+            (row_id(stream, episode),),
+            rows.reset_record,
         )
-        return rows.reset_record(found[0]) if found else None
+        return found[0] if found else None
 
     # Metrics, logs, events
 
@@ -271,10 +289,11 @@ class RunReader:
     def events(self, *names: str) -> list[EventEntry]:
         """Return the run's events by time; only those called ``names``, if any are given."""
         where = f"WHERE event IN ({','.join('?' * len(names))})" if names else ""
-        found = self.query(
-            f"SELECT id, event, data, time_ns FROM events {where} ORDER BY time_ns, id", names
+        return self._records(
+            f"SELECT id, event, data, time_ns FROM events {where} ORDER BY time_ns, id",
+            names,
+            lambda row: EventEntry(row[0] & INDEX_MASK, row[1], rows.from_json(row[2]), row[3]),
         )
-        return [EventEntry(i & INDEX_MASK, e, rows.from_json(d), t) for i, e, d, t in found]
 
     # Frames
 

@@ -14,7 +14,7 @@ import apsw
 
 from gym_gui.core.errors import StorageError, StoreCorruptError
 from gym_gui.core.paths import RunDir
-from gym_gui.telemetry.connection import read_only, storage_errors
+from gym_gui.telemetry.connection import content_errors, read_only, storage_errors
 from gym_gui.telemetry.rows import INDEX_BITS, INDEX_MASK, to_json
 from gym_gui.telemetry.salvage import salvage_pages, salvage_table
 from gym_gui.telemetry.spool_decoder import SpoolDecoder
@@ -77,7 +77,7 @@ def check(path: Path) -> CheckReport:
         report.problems.append(error.message)
         return report
     try:
-        with storage_errors(path):
+        with content_errors(path):
             found = connection.execute("PRAGMA integrity_check(20)").fetchall()
             report.problems = [text for (text,) in found if text != "ok"]
             if not report.problems:

@@ -15,7 +15,7 @@ import apsw
 from gym_gui.core.errors import ProtocolError
 from gym_gui.core.records import EpisodeRecord, ResetRecord, RunSpec
 from gym_gui.telemetry.batch import EventEntry, MetricEntry, RecordBatch, StepColumns
-from gym_gui.telemetry.connection import open_for_writing, storage_errors
+from gym_gui.telemetry.connection import content_errors, open_for_writing, storage_errors
 from gym_gui.telemetry.rows import (
     INDEX_BITS,
     MAX_STREAM,
@@ -50,8 +50,11 @@ class TelemetrySQLiteStore:
         self._streams: dict[tuple[str, int], int] = {}
         self._next_stream = 0
         self._stale = False
-        with storage_errors(self.path):
+        try:
             self._load()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> TelemetrySQLiteStore:
         return self
@@ -150,6 +153,10 @@ class TelemetrySQLiteStore:
 
     def _load(self) -> None:
         """Read what is kept in memory: after opening, and after a transaction that failed."""
+        with content_errors(self.path):
+            self._read_marks()
+
+    def _read_marks(self) -> None:
         read = self._open.execute
         self._seen = self._version()
         self._channels = {name: int(n) for n, name in read("SELECT id, channel FROM channels")}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
+import tempfile
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store_samples import steps_batch, write
@@ -22,10 +23,10 @@ _QUIET = settings(
 )
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("sound") / "telemetry.sqlite"
-    return write(path, steps_batch(0, 300)).read_bytes()
+@functools.cache
+def sound() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return write(Path(folder) / "telemetry.sqlite", steps_batch(0, 300)).read_bytes()
 
 
 def open_all(path: Path) -> None:
@@ -66,8 +67,8 @@ def test_any_bytes(tmp_path, data):
 
 @given(changes=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 255)), min_size=1, max_size=8))
 @_QUIET
-def test_any_change_of_the_head(tmp_path, sound, changes):
-    data = bytearray(sound)
+def test_any_change_of_the_head(tmp_path, changes):
+    data = bytearray(sound())
     for place, value in changes:
         data[place] = value
     open_all(put(tmp_path / "f", bytes(data)))
@@ -82,8 +83,8 @@ def test_any_change_of_the_head(tmp_path, sound, changes):
     cut=st.floats(0.3, 1.0),
 )
 @_QUIET
-def test_any_change_anywhere_and_any_length(tmp_path, sound, changes, cut):
-    data = bytearray(sound)
+def test_any_change_anywhere_and_any_length(tmp_path, changes, cut):
+    data = bytearray(sound())
     for place, value in changes:
         at = int(place * len(data))
         data[at : at + len(value)] = value
