@@ -64,9 +64,29 @@ class _Bench:
     def __init__(self, data_dir: DataDir) -> None:
         self.data_dir = data_dir
         self.peak: dict[str, int] = {}
+        self.spent_s: dict[tuple[str, int], float] = {}
+
+    def begin(self) -> None:
+        """Forget what was seen before, but for the time that the processes had spent."""
+        self.peak, self.spent_s = {}, {}
+        self._look_at()
+        self._before_s = dict(self.spent_s)
+
+    def costs(self, steps: int) -> dict[str, float]:
+        """Return peak memory and processor time of daemon and proxies since ``begin``."""
+        found = {f"peak_{name}_mb": size / 1e6 for name, size in self.peak.items()}
+        for name in self.peak:
+            spent_s = sum(
+                value - self._before_s.get(key, 0.0)
+                for key, value in self.spent_s.items()
+                if key[0] == name
+            )
+            found[f"{name}_cpu_us_a_step"] = spent_s / steps * 1e6
+        return found
 
     def sustained(self, *, workers: int, steps: int) -> dict[str, Any]:
-        self.peak = {}
+        ensure_daemon(self.data_dir)
+        self.begin()
         with SyncTrainerClient(ensure_daemon(self.data_dir)) as client:
             runs = [client.submit_run(_spec(steps)).run_id for _ in range(workers)]
             ended = [self._wait(client, run_id) for run_id in runs]
@@ -80,7 +100,7 @@ class _Bench:
             "committed_steps_per_s": workers * steps / (last - began) * 1e9,
             "steps": workers * steps,
             "worker_us_a_step": max(r["stepping_s"] / r["steps"] for r in reports) * 1e6,
-            **{f"peak_{name}_mb": size / 1e6 for name, size in self.peak.items()},
+            **self.costs(workers * steps),
         }
 
     def catch_up(self, *, steps: int) -> dict[str, Any]:
@@ -95,7 +115,7 @@ class _Bench:
         before = _committed(run_dir)
         address = ensure_daemon(self.data_dir)
         began = time.time_ns()
-        self.peak = {}
+        self.begin()
         with SyncTrainerClient(address) as client:
             self._wait(client, run_id)
         took_s = (_last_commit_ns(run_dir, time.time_ns()) - began) / 1e9
@@ -103,7 +123,7 @@ class _Bench:
         return {
             "catch_up_steps_per_s": (steps - before) / took_s,
             "steps": steps - before,
-            **{f"peak_{name}_mb": size / 1e6 for name, size in self.peak.items()},
+            **self.costs(steps - before),
         }
 
     def latency(self, *, seconds: float) -> dict[str, Any]:
@@ -120,17 +140,19 @@ class _Bench:
             record = client.get_run(run_id)
             if record.state.is_final:
                 return record
-            self._look_at_memory()
+            self._look_at()
             time.sleep(0.2)
 
-    def _look_at_memory(self) -> None:
+    def _look_at(self) -> None:
         for name, words in (("daemon", "trainer.daemon"), ("proxy", "trainer_telemetry_proxy")):
             for process in _processes(words, str(self.data_dir.root)):
                 try:
                     size = process.memory_info().rss
+                    spent = process.cpu_times()
                 except psutil.NoSuchProcess:
                     continue
                 self.peak[name] = max(self.peak.get(name, 0), size)
+                self.spent_s[name, process.pid] = spent.user + spent.system
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from gym_gui.telemetry.migrations import APPLICATION_ID, VERSION, migrate
 
 BUSY_TIMEOUT_MS = 5000
 WAL_PAGES = 4000  # checkpoint every 4,000 pages: 16 MB
-CACHE_KIB = 32768
+CACHE_KIB = 8192
 JOURNAL_LIMIT_BYTES = 64 << 20
 
 _MAGIC = b"SQLite format 3\0"

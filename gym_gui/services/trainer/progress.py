@@ -30,9 +30,12 @@ class Progress:
         if oldest_ns:
             self._latencies_ms.append((self._acknowledged_ns - oldest_ns) / 1e6)
 
-    def write_now_and_then(self) -> None:
-        if time.monotonic() - self._written >= WRITE_S:
+    def write_now_and_then(self) -> bool:
+        """Write when it is time to; tell whether it was."""
+        due = time.monotonic() - self._written >= WRITE_S
+        if due:
             self.write()
+        return due
 
     def write(self) -> None:
         """Write the file; a full disk does not matter here."""

@@ -66,6 +66,11 @@ class ChannelTail:
         first, self._next = self._next, self._next + len(lines)
         return Lines(first, lines)
 
+    def sync(self) -> None:
+        """Have what is written reach the disk. May take a while."""
+        if self._file >= 0:
+            os.fdatasync(self._file)
+
     def torn(self) -> bytes:
         """Return the last line's beginning, left by a writer that died in the middle of it."""
         return self._rest
@@ -174,6 +179,9 @@ class StdoutTail:
         done = max(0, self._skip_to + 1 - first)
         return Lines(first + done, lines[done:]) if lines[done:] else self.read()
 
+    def sync(self) -> None:
+        """Nothing to do: the worker's output is its own."""
+
     def torn(self) -> bytes:
         return self._rest if looks_like_record(self._rest) else b""
 
@@ -186,6 +194,34 @@ class StdoutTail:
 
     def close(self) -> None:
         self._rest = b""
+
+
+class PrintedRecords:
+    """Looks whether a worker prints records; reads each byte of its output once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+        self._found = False
+
+    def found(self) -> bool:
+        """Tell whether there has been one, so far."""
+        while not self._found and self._look():
+            pass
+        return self._found
+
+    def _look(self) -> bool:
+        """Look at the next piece; True when there may be more."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._offset)
+                data = file.read(READ_BYTES)
+        except FileNotFoundError:
+            return False
+        self._found = any(looks_like_record(line) for line in data.split(b"\n"))
+        more = len(data) == READ_BYTES
+        self._offset += data.rfind(b"\n") + 1 or len(data) * more
+        return more
 
 
 def looks_like_record(line: bytes) -> bool:

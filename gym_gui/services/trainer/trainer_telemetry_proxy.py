@@ -34,10 +34,10 @@ from gym_gui.services.trainer.progress import Progress
 from gym_gui.services.trainer.spool import (
     ChannelTail,
     Lines,
+    PrintedRecords,
     StdoutTail,
     Tail,
     channel_folders,
-    looks_like_record,
 )
 
 BATCH_LINES = 1024
@@ -75,6 +75,7 @@ class Proxy:
         self.run_dir = run_dir
         self.address = address
         self.stopping = asyncio.Event()
+        self.prints = PrintedRecords(run_dir.stdout)
         self.progress = Progress(run_dir.proxy)
         self._rejected = run_dir.rejected.open("a", encoding="utf-8")
 
@@ -160,7 +161,8 @@ class _Publishing:
     async def _send_all(self) -> None:
         while not self.proxy.stopping.is_set():
             ended = self.proxy.worker_has_ended()  # asked before reading: nothing comes after it
-            self.proxy.progress.write_now_and_then()
+            if self.proxy.progress.write_now_and_then():
+                await self._sync_channels()
             await self._open_new_channels()
             sent = 0
             for channel in list(self.channels.values()):
@@ -170,8 +172,13 @@ class _Publishing:
                 await self._all_committed()
                 self._complete = True
                 return
-            if not sent:
+            if sent < BATCH_LINES:  # let a batch's worth come together
                 await asyncio.sleep(POLL_S)
+
+    async def _sync_channels(self) -> None:
+        """Once a second: a power cut then costs the last second at most."""
+        for channel in self.channels.values():
+            await asyncio.to_thread(channel.tail.sync)
 
     async def _open_new_channels(self) -> None:
         tails: list[Tail] = [
@@ -179,7 +186,7 @@ class _Publishing:
             for folder in channel_folders(self.proxy.run_dir.spool)
             if folder.name not in self.channels
         ]
-        if StdoutTail.channel not in self.channels and _prints_records(self.proxy.run_dir.stdout):
+        if StdoutTail.channel not in self.channels and self.proxy.prints.found():
             tails.append(StdoutTail(self.proxy.run_dir.stdout))
         for tail in tails:
             await self._greet(tail)
@@ -224,14 +231,6 @@ class _Publishing:
     async def _all_committed(self) -> None:
         for _ in range(WINDOW):
             await self._credit.acquire()
-
-
-def _prints_records(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return any(looks_like_record(line) for line in file.read(1 << 20).split(b"\n"))
-    except FileNotFoundError:
-        return False
 
 
 @contextlib.asynccontextmanager
