@@ -39,6 +39,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("open_folder", "Open the run's folder", "Run", "", "", True),
     Command("delete_run", "Delete the run", "Run", "Del", "trash", True),
     Command("find_command", "Find a command…", "View", "Ctrl+K", "search"),
+    Command("toggle_runs", "Show or hide the runs", "View", "Ctrl+B"),
     Command("search_runs", "Search runs", "View", "Ctrl+F"),
     Command("close_tab", "Close tab", "View", "Ctrl+W"),
     Command("detach_tab", "Show tab in its own window", "View", "Ctrl+Shift+D", "detach"),
@@ -64,7 +65,9 @@ def make_actions(
         actions[command.name] = _make(window, command, shortcuts)
         actions[command.name].triggered.connect(getattr(window, f"do_{command.name}"))
     for kind in tab_kinds():
-        command = Command(f"open_{kind.key}", kind.title, "Run", "", kind.icon, kind.per_run)
+        command = Command(
+            f"open_{kind.key}", kind.title.replace("&", "&&"), "Run", "", kind.icon, kind.per_run
+        )
         action = _make(window, command, shortcuts)
         action.triggered.connect(
             lambda _=False, key=kind.key: window.do_open_tab(key)  # pyright: ignore[reportAttributeAccessIssue]

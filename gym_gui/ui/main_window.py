@@ -81,7 +81,7 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         self.splitter.setStretchFactor(1, 1)
         self.panel.setMinimumWidth(300)
         self.middle.setMinimumWidth(420)
-        self.splitter.setSizes([520, 760])
+        self.splitter.setSizes([484, 796])
         self.setCentralWidget(self.splitter)
         self.status = StatusLine()
         self.setStatusBar(self.status)

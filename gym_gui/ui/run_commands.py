@@ -165,7 +165,11 @@ class RunCommands:
 
     # -- window ---------------------------------------------------------------------------------
 
+    def do_toggle_runs(self, *_: object) -> None:
+        self.panel.setVisible(self.panel.isHidden())
+
     def do_search_runs(self, *_: object) -> None:
+        self.panel.show()
         self.panel.search.setFocus()
         self.panel.search.selectAll()
 

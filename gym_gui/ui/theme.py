@@ -100,6 +100,8 @@ def _style_sheet(theme: Theme) -> str:
 
 _SHEET = """
 QMainWindow, QDialog { background: @window; }
+#palette { border: 1px solid @line; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QToolTip { background: @surface; color: @text; border: 1px solid @line; padding: 4px 6px; }
 QSplitter::handle { background: @line; }
 QSplitter::handle:horizontal { width: 1px; }

@@ -35,6 +35,7 @@ class CommandPalette(QtWidgets.QDialog):
         self._actions = [action for action in actions if action.isEnabled()]
         self.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setFixedWidth(520)
+        self.setObjectName("palette")
         self.line = QtWidgets.QLineEdit()
         self.line.setPlaceholderText(self.tr("Type a command…"))
         self.line.setAccessibleName(self.tr("Command"))
@@ -68,9 +69,10 @@ class CommandPalette(QtWidgets.QDialog):
     def _filter(self, text: str) -> None:
         found = []
         for action in self._actions:
-            label = f"{action.data()}: {action.text()}" if action.data() else action.text()
+            name = action.text().replace("&&", "&")
+            label = f"{action.data()}: {name}" if action.data() else name
             points = min(
-                (s for s in (score(action.text(), text), score(label, text)) if s is not None),
+                (s for s in (score(name, text), score(label, text)) if s is not None),
                 default=None,
             )
             if points is not None:

@@ -73,7 +73,7 @@ class RenderTabs(QtWidgets.QTabWidget):
             self.reveal(known)
             return known
         self._keys[widget] = (run_id, name)
-        index = self.addTab(widget, name)
+        index = self.addTab(widget, name.replace("&", "&&"))  # a single one marks a shortcut
         if icon_name:
             self.setTabIcon(index, icon(icon_name, theme.current().muted))
         self.setTabToolTip(index, help or run_id)

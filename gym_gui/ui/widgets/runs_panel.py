@@ -10,7 +10,7 @@ from gym_gui.ui.icons import icon
 from gym_gui.ui.runs_model import AGE, COLUMNS, RunsModel
 
 UNDO_MS = 8000
-WIDTHS = (136, 92, 56, 58, 58, 58, 56, 74, 84, 70)
+WIDTHS = (122, 86, 52, 56, 52, 52, 50, 74, 84, 70)
 
 
 class RunsPanel(QtWidgets.QFrame):
