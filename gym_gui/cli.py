@@ -17,9 +17,11 @@ from gym_gui.core.errors import GymGuiError
 COMMANDS = {
     "demo": ("demo", "demo", "Watch a linear policy learn CartPole, within seconds."),
     "run": ("run", "run", "Train a script of yours, watched and recorded, unmodified."),
-    "runs": ("runs", "runs", "List, show, rename and delete recorded runs."),
+    "runs": ("runs", "runs", "List, show, stop, rename and delete runs."),
     "replay": ("replay", "replay", "Show any recorded episode again, or write it as pictures."),
     "verify": ("replay", "verify", "Simulate a run again and compare it with its recording."),
+    "repair": ("store", "repair", "Check a run's file, and save what can be saved of it."),
+    "validate": ("store", "validate", "Check a worker's printed records against the protocol."),
     "daemon": ("daemon", "daemon", "Start, stop or ask after the recording daemon."),
     "evaluate": ("evaluate", "evaluate", "Watch a policy that a run saved."),
     "bench": ("bench", "bench", "Measure the lanes, the tap and the start on this machine."),
