@@ -33,6 +33,6 @@ def save_gif(moments: Iterable[Moment], path: Path, *, frames_per_s: float) -> i
 def save_last_frame(run_dir: RunDir, path: Path) -> Path:
     """Write the last picture of the run's last finished episode. Raises ReplayError."""
     stream, episode = last_episode(run_dir)
-    replay = EpisodeReplay(run_dir, stream=stream, episode=episode)
-    *_, moment = replay.moments([len(replay.steps) - 1])
+    with EpisodeReplay(run_dir, stream=stream, episode=episode) as replay:
+        *_, moment = replay.moments([len(replay.steps) - 1])
     return save_png(moment, path)

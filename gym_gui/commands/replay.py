@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gym_gui.commands.common import data_dir_option, find_run, json_option, print_json
-from gym_gui.core.errors import DivergenceError, UsageError
+from gym_gui.core.errors import UsageError
 from gym_gui.core.paths import DataDir
 
 
@@ -48,22 +48,22 @@ def replay(
     run_dir = data_dir.run(find_run(data_dir, run).run_id)
     if episode is None:
         stream, episode = last_episode(run_dir)
-    found = EpisodeReplay(run_dir, stream=stream, episode=episode)
-    count = len(found.steps)
-    if step is not None and step >= count:
-        raise UsageError(
-            f"Episode {episode} has {count} steps, so there is no step {step}.",
-            next_step=f"Choose one from -1 to {count - 1}.",
-        )
-    written = []
-    if png is not None:
-        *_, moment = found.moments([count - 1 if step is None else step])
-        written.append(str(save_png(moment, png)))
-    if gif is not None:
-        save_gif(found.moments(), gif, frames_per_s=fps)
-        written.append(str(gif))
-    if not written:
-        found.verify()
+    with EpisodeReplay(run_dir, stream=stream, episode=episode) as found:
+        count = len(found.steps)
+        written = []
+        if step is not None and step >= count:
+            raise UsageError(
+                f"Episode {episode} has {count} steps, so there is no step {step}.",
+                next_step=f"Choose one from -1 to {count - 1}.",
+            )
+        if png is not None:
+            *_, moment = found.moments([count - 1 if step is None else step])
+            written.append(str(save_png(moment, png)))
+        if gif is not None:
+            save_gif(found.moments(), gif, frames_per_s=fps)
+            written.append(str(gif))
+        if not written:
+            found.check()
     result = {
         "run_id": run_dir.run_id,
         "stream": stream,
@@ -88,31 +88,24 @@ def replay(
 
 @click.command()
 @click.argument("run")
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
+@click.option("--sample", type=click.IntRange(min=1), help="So many episodes only, at random.")
 @data_dir_option
 @json_option
-def verify(run: str, limit: int, data_dir: DataDir, as_json: bool) -> int:
+def verify(run: str, sample: int | None, data_dir: DataDir, as_json: bool) -> int:
     """Simulate the episodes of RUN again and compare every reward and observation.
 
     Exits 1 when one of them is not as it was recorded.
     """
-    from gym_gui.services.replay import EpisodeReplay
-    from gym_gui.telemetry.reader import RunReader
+    from gym_gui.services.verify import verify_run
 
-    run_dir = data_dir.run(find_run(data_dir, run).run_id)
-    with RunReader(run_dir.store) as reader:
-        episodes = reader.episodes(limit=limit)
-    steps, different = 0, []
-    for record in episodes:
-        try:
-            again = EpisodeReplay(run_dir, stream=record.stream, episode=record.episode)
-            steps += again.verify()
-        except DivergenceError as error:
-            different.append(error.message)
+    report = verify_run(data_dir.run(find_run(data_dir, run).run_id), sample=sample)
     if as_json:
-        print_json({"episodes": len(episodes), "steps": steps, "different": different})
+        print_json(report.to_dict())
     else:
-        click.echo(f"{run_dir.run_id}: {len(episodes)} episodes, {steps:,} steps as recorded.")
-        for message in different:
-            click.echo(f"  {message}")
-    return int(bool(different))
+        click.echo(
+            f"{report.run_id}: {report.repeated} of {report.episodes} episodes are again as "
+            f"recorded ({report.steps:,} steps compared)."
+        )
+        for finding in report.findings[:10]:
+            click.echo(f"  stream {finding.stream}, episode {finding.episode}: {finding.reason}")
+    return int(not report.reproducible)

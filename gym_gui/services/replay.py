@@ -2,58 +2,117 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import IO, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from gym_gui.core.errors import DivergenceError, ReplayError
-from gym_gui.core.paths import TAP_VARIABLE, RunDir
-from gym_gui.core.records import STEP_RESET, StepRecord
+from gym_gui.core.paths import RunDir
+from gym_gui.core.records import STEP_RESET, EpisodeRecord, Recording, StepRecord, StreamInfo
+from gym_gui.services.resimulation import RECORD_FRAMES, Resimulator
 from gym_gui.telemetry.reader import RunReader
+from gym_gui.telemetry.rows import finite_text
+
+_CACHE_BYTES = 256 << 20
 
 
 @dataclass(frozen=True)
 class Moment:
     """One picture of an episode. step: the step after which it was, -1 for the reset.
 
-    frame: uint8 (height, width, channels), RGB.
+    frame: uint8 (height, width, 3), RGB.
     """
 
     step: int
     frame: np.ndarray
 
 
+@dataclass(frozen=True)
+class Divergence:
+    """Where re-simulation left the recording: ``step`` -1 is the reset."""
+
+    step: int
+    what: str
+    recorded: Any
+    got: Any
+
+    def __str__(self) -> str:
+        place = "the reset" if self.step < 0 else f"step {self.step}"
+        return f"{self.what} differs at {place}: recorded {self.recorded}, now {self.got}"
+
+
 class EpisodeReplay:
-    """One recorded episode of a run. Reads the store when made; ``moments`` does the work."""
+    """One recorded episode of a run. Use it from one thread at a time; close it."""
 
     def __init__(self, run_dir: RunDir, *, stream: int, episode: int) -> None:
+        """Read the episode's rows. Raises ReplayError when it has no steps."""
         self.run_dir = run_dir
         self.stream = stream
         self.episode = episode
-        with RunReader(run_dir.store) as reader:
-            found = [info for info in reader.streams() if info.stream == stream]
-            self.steps = [
-                step
-                for step in reader.episode_steps(stream, episode)
-                if not step.flags & STEP_RESET
-            ]
-            self.reset = reader.reset(stream, episode)
-            self.recorded = set(reader.frame_indices(stream, episode=episode))
-            self.spec = reader.spec()
-        self.info = found[0] if found else None
+        self.divergence: Divergence | None = None
+        self._child: Resimulator | None = None
+        self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
+        self._cached_bytes = 0
+        self._reader = RunReader(run_dir.store)
+        try:
+            self._load()
+        except BaseException:
+            self._reader.close()
+            raise
+
+    def _load(self) -> None:
+        reader = self._reader
+        found = [info for info in reader.streams() if info.stream == self.stream]
+        self.info: StreamInfo | None = found[0] if found else None
+        rows = reader.episode_steps(self.stream, self.episode)
+        self.steps: list[StepRecord] = [step for step in rows if not step.flags & STEP_RESET]
+        self.reset = reader.reset(self.stream, self.episode)
+        self.record: EpisodeRecord | None = reader.episode(self.stream, self.episode)
+        self.recorded = set(reader.frame_indices(self.stream, episode=self.episode))
+        self.spec = reader.spec()
         if not self.steps:
             raise ReplayError(
-                f"{run_dir.run_id} has no steps of episode {episode} of stream {stream}.",
+                f"{self.run_dir.run_id} has no steps of episode {self.episode} of stream "
+                f"{self.stream}.",
                 next_step="`gym-gui runs show` tells how many episodes there are.",
             )
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __enter__(self) -> EpisodeReplay:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the episode has been lived again, so that ``divergence`` says something."""
+        return self._child is not None
+
+    def frame(self, step: int) -> np.ndarray:
+        """Return the picture after ``step`` (-1: the reset): uint8 (height, width, 3).
+
+        A picture of an episode that does not repeat itself is given all the same; ``divergence``
+        then tells from where on it is another story. Raises ReplayError where there is none.
+        """
+        if not -1 <= step < len(self):
+            raise ReplayError(
+                f"Episode {self.episode} has {len(self)} steps, so there is no step {step}.",
+                next_step=f"Choose one from -1 to {len(self) - 1}.",
+            )
+        if step in self._cache:
+            self._cache.move_to_end(step)
+            return self._cache[step]
+        picture = self._stored_frame(step)
+        if picture is None:
+            picture = self._lived_frame(step)
+        self._remember(step, picture)
+        return picture
 
     def moments(self, steps: Sequence[int] | None = None) -> Iterator[Moment]:
         """Yield the pictures after ``steps`` (all of the episode's, and the reset's, by default).
@@ -61,87 +120,123 @@ class EpisodeReplay:
         Raises DivergenceError when re-simulation does not give what was recorded, ReplayError
         when it is not possible.
         """
-        wanted = list(range(-1, len(self.steps))) if steps is None else list(steps)
-        if self._all_recorded(wanted):
-            with RunReader(self.run_dir.store) as reader:
-                for step in wanted:
-                    if step >= 0:
-                        frame = reader.frame(self.stream, self.steps[step].index)
-                        assert frame is not None
-                        yield Moment(step, frame)
-            return
-        yield from self._simulate(wanted)
+        for step in range(-1, len(self)) if steps is None else steps:
+            picture = self.frame(step)
+            if self.divergence is not None:
+                raise self._diverged(self.divergence)
+            yield Moment(step, picture)
 
-    def verify(self) -> int:
-        """Re-simulate without pictures and return how many steps were the same: all of them."""
-        for _ in self._simulate([]):
-            pass
-        return len(self.steps)
+    def verify(self) -> Divergence | None:
+        """Live the episode again and return the first difference from the recording, or None."""
+        self._resimulator()
+        return self.divergence
 
-    def _all_recorded(self, wanted: Sequence[int]) -> bool:
-        asked = [step for step in wanted if step >= 0]
-        return bool(asked) and all(self.steps[step].index in self.recorded for step in asked)
+    def check(self) -> None:
+        """Live the episode again. Raises DivergenceError where it is not as it was."""
+        difference = self.verify()
+        if difference is not None:
+            raise self._diverged(difference)
 
-    def _simulate(self, wanted: Sequence[int]) -> Iterator[Moment]:
-        with _child(self.run_dir, self._python(), self._folders()) as (request, answers):
-            request.write(json.dumps(self._request(wanted)).encode())
-            request.close()
-            while True:
-                answer = json.loads(answers.readline() or b'{"error": "it ended without a word"}')
-                if "done" in answer:
-                    return
-                if "frame" not in answer:
-                    raise self._trouble(answer)
-                shape = (answer["height"], answer["width"], answer["channels"])
-                data = answers.read(shape[0] * shape[1] * shape[2])
-                yield Moment(answer["frame"], np.frombuffer(data, dtype=np.uint8).reshape(shape))
-
-    def _trouble(self, answer: dict[str, Any]) -> ReplayError:
-        if "diverged" in answer:
-            return DivergenceError(
-                f"Re-simulation left the recording at step {answer['diverged']} of episode "
-                f"{self.episode}: its {answer['what']} was {answer['recorded']} and is now "
-                f"{answer['found']}.",
-                next_step="This environment is not deterministic: record frames to see it again.",
-            )
-        return ReplayError(
-            f"The environment cannot be made again: {answer['error']}.",
-            next_step="Record frames (--record-frames) for environments like this one.",
+    def _diverged(self, difference: Divergence) -> DivergenceError:
+        return DivergenceError(
+            f"Episode {self.episode} does not repeat itself: its {difference}.",
+            next_step="This environment is not deterministic: record frames to see it again.",
         )
 
-    def _request(self, wanted: Sequence[int]) -> dict[str, Any]:
+    def _stored_frame(self, step: int) -> np.ndarray | None:
+        if step < 0 or self.steps[step].index not in self.recorded:
+            return None
+        picture = self._reader.frame(self.stream, self.steps[step].index)
+        if picture is None or picture.shape[2] == 3:
+            return picture
+        return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture[:, :, :3]
+
+    def _lived_frame(self, step: int) -> np.ndarray:
+        reply, raw = self._resimulator().ask({"op": "frame", "step": step + 1})
+        return np.frombuffer(raw, np.uint8).reshape(reply["height"], reply["width"], 3)
+
+    def _remember(self, step: int, picture: np.ndarray) -> None:
+        self._cache[step] = picture
+        self._cached_bytes += picture.nbytes
+        while self._cached_bytes > _CACHE_BYTES and len(self._cache) > 1:
+            _, old = self._cache.popitem(last=False)
+            self._cached_bytes -= old.nbytes
+
+    def _resimulator(self) -> Resimulator:
+        if self._child is None:
+            info = self._simulable()
+            child = Resimulator(self.spec)
+            try:
+                child.ask(_opening(info, self.spec.recording if self.spec else Recording()))
+                self._hand_over(child)
+            except BaseException:
+                child.close()
+                raise
+            self._child = child
+        return self._child
+
+    def _simulable(self) -> StreamInfo:
         if self.info is None or not self.info.spec_json or self.reset is None:
             note = self.info.note if self.info else "nothing is known of its environment"
             raise ReplayError(
                 f"Episode {self.episode} cannot be simulated again: {note or 'no reset recorded'}.",
-                next_step="Record frames (--record-frames) for environments like this one.",
+                next_step=RECORD_FRAMES,
             )
-        recording = self.spec.recording if self.spec else None
+        return self.info
+
+    def _hand_over(self, child: Resimulator) -> None:
+        reply, _ = child.ask(self._request())
+        found = reply["diverged"]
+        self.divergence = Divergence(**found) if found else None
+
+    def _request(self) -> dict[str, Any]:
+        reset = self.reset
+        assert reset is not None
         return {
-            "spec": self.info.spec_json,
-            "reset": asdict(self.reset),
-            "actions": [step.action for step in self.steps],
-            "rewards": [_plain_reward(step) for step in self.steps],
-            "observations": [step.observation for step in self.steps],
-            "mode": recording.observations if recording else "auto",
-            "max_numbers": recording.max_numbers if recording else 64,
-            "render": list(wanted),
+            "op": "episode",
+            "reset": {
+                "seed": reset.seed,
+                "options": reset.options,
+                "rng": reset.rng_state,
+                "snapshot": reset.snapshot,
+            },
+            "actions": [finite_text(step.action) for step in self.steps],
+            "rewards": [finite_text(step.reward) for step in self.steps],
+            "observations": [finite_text(item.observation) for item in (reset, *self.steps)],
+            "ends": [step.terminated or step.truncated for step in self.steps],
         }
 
-    def _python(self) -> str:
-        command = self.spec.command if self.spec else []
-        if command and Path(command[0]).name.startswith("python") and Path(command[0]).exists():
-            return command[0]
-        return sys.executable
+    def go_to(self, stream: int, episode: int) -> EpisodeReplay:
+        """Close this and return another episode's replay, with the same child where it serves."""
+        other = EpisodeReplay(self.run_dir, stream=stream, episode=episode)
+        child, self._child = (self._child, None) if stream == self.stream else (None, self._child)
+        self.close()
+        if child is not None:
+            try:
+                other._simulable()
+                other._hand_over(child)
+            except BaseException:
+                child.close()
+                other.close()
+                raise
+            other._child = child
+        return other
 
-    def _folders(self) -> list[str]:
-        """Return where the script's own modules lie: an environment may be one of them."""
-        if self.spec is None:
-            return []
-        scripts = [word for word in self.spec.command[1:] if word.endswith(".py")]
-        beside = [str(Path(self.spec.cwd, script).parent) for script in scripts[:1]]
-        path = self.spec.env.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
-        return [*beside, *(part for part in path.split(os.pathsep) if part)]
+    def close(self) -> None:
+        """Let go of child and file. Twice is safe."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+        self._reader.close()
+
+
+def _opening(info: StreamInfo, recording: Recording) -> dict[str, Any]:
+    return {
+        "op": "open",
+        "spec": info.spec_json,
+        "mode": recording.observations,
+        "max_numbers": recording.max_numbers,
+    }
 
 
 def last_episode(run_dir: RunDir) -> tuple[int, int]:
@@ -155,39 +250,11 @@ def last_episode(run_dir: RunDir) -> tuple[int, int]:
     return found[0].stream, found[0].episode
 
 
-def _plain_reward(step: StepRecord) -> float | str:
-    if step.reward != step.reward:
-        return "NaN"
-    if step.reward in (float("inf"), float("-inf")):
-        return "Infinity" if step.reward > 0 else "-Infinity"
-    return step.reward
-
-
-@contextmanager
-def _child(
-    run_dir: RunDir, python: str, folders: Sequence[str]
-) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Start the re-simulation in the run's interpreter, with nothing of ours but the tap's copy."""
-    own = run_dir.tap / "gym_gui" / "worker" / "resimulate.py"
-    folder = run_dir.tap if own.exists() else Path(__file__).resolve().parents[2]
-    variables = {k: v for k, v in os.environ.items() if k not in (TAP_VARIABLE, "PYTHONPATH")}
-    process = subprocess.Popen(
-        [python, "-m", "gym_gui.worker.resimulate"],
-        env={
-            **variables,
-            "PYTHONPATH": os.pathsep.join([str(folder), *folders]),
-            "SDL_VIDEODRIVER": "dummy",
-        },
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield process.stdin, process.stdout
-    finally:
-        process.kill()
-        process.stdout.close()
-        process.stdin.close()
-        process.wait()
+def open_replay(
+    run_dir: RunDir, *, stream: int | None = None, episode: int | None = None
+) -> EpisodeReplay:
+    """Open one episode of a run; by default the last that ended. Raises ReplayError."""
+    if episode is None:
+        newest = last_episode(run_dir)
+        stream, episode = newest if stream in (None, newest[0]) else (stream, 0)
+    return EpisodeReplay(run_dir, stream=stream or 0, episode=episode)

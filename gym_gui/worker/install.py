@@ -24,7 +24,9 @@ def prepare(run_dir: RunDir, spec: RunSpec, ring_dir: Union[str, Path]) -> dict[
     """
     private_dir(run_dir.root)
     private_dir(run_dir.spool)
-    _copy_packages(run_dir.tap)
+    copy_code(run_dir.tap)
+    template = Path(__file__).with_name("sitecustomize_template.py")
+    shutil.copyfile(template, run_dir.tap / "sitecustomize.py")
     _write_config(run_dir, spec, ring_dir)
     python_path = spec.env.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     parts = [str(run_dir.tap), *(p for p in python_path.split(os.pathsep) if p)]
@@ -36,15 +38,14 @@ def prepare(run_dir: RunDir, spec: RunSpec, ring_dir: Union[str, Path]) -> dict[
     }
 
 
-def _copy_packages(target: Path) -> None:
+def copy_code(target: Path) -> None:
+    """Copy what runs in the worker's interpreter, and nothing else of ours, into a folder."""
     source = Path(__file__).resolve().parent.parent
     package = private_dir(target) / "gym_gui"
     package.mkdir(mode=0o700, exist_ok=True)
     shutil.copyfile(source / "__init__.py", package / "__init__.py")
     for name in _PACKAGES:
         shutil.copytree(source / name, package / name, ignore=_IGNORED, dirs_exist_ok=True)
-    template = source / "worker" / "sitecustomize_template.py"
-    shutil.copyfile(template, target / "sitecustomize.py")
 
 
 def _write_config(run_dir: RunDir, spec: RunSpec, ring_dir: Union[str, Path]) -> None:

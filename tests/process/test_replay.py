@@ -10,6 +10,7 @@ from PIL import Image
 from gym_gui.commands.pictures import save_gif, save_png
 from gym_gui.core.errors import DivergenceError, ReplayError
 from gym_gui.services.replay import EpisodeReplay, last_episode
+from gym_gui.services.verify import verify_run
 from gym_gui.telemetry.reader import RunReader
 
 SCRIPT = """
@@ -18,7 +19,7 @@ env = gymnasium.make("{env_id}")
 env.action_space.seed(7)
 for episode in range(3):
     env.reset(seed=11 if episode == 0 else None)
-    for _ in range(30):
+    for _ in range({long}):
         _, _, terminated, truncated, _ = env.step(env.action_space.sample())
         if terminated or truncated:
             break
@@ -26,9 +27,9 @@ env.close()
 """
 
 
-def record(gym_gui, tmp_path, env_id, *options):
+def record(gym_gui, tmp_path, env_id, *options, long=30):
     script = tmp_path / "train.py"
-    script.write_text(SCRIPT.format(env_id=env_id))
+    script.write_text(SCRIPT.format(env_id=env_id, long=long))
     done = gym_gui("run", "--json", *options, "--", script)
     assert done.returncode == 0, done.stderr
     return gym_gui.data_dir.run(json.loads(done.stdout)["run_id"])
@@ -54,7 +55,8 @@ def bare_frames(env_id, episode):
 def test_every_frame_of_an_episode_equals_a_bare_environment_s(gym_gui, tmp_path, env_id):
     run_dir = record(gym_gui, tmp_path, env_id)
     episode = 1  # the reset without a seed goes on with the generator's state
-    moments = list(EpisodeReplay(run_dir, stream=0, episode=episode).moments())
+    with EpisodeReplay(run_dir, stream=0, episode=episode) as replay:
+        moments = list(replay.moments())
     expected = bare_frames(env_id, episode)
     assert [moment.step for moment in moments] == list(range(-1, len(expected) - 1))
     for moment, frame in zip(moments, expected, strict=True):
@@ -63,10 +65,12 @@ def test_every_frame_of_an_episode_equals_a_bare_environment_s(gym_gui, tmp_path
 
 def test_recorded_frames_equal_a_bare_environment_s(gym_gui, tmp_path):
     run_dir = record(gym_gui, tmp_path, "CartPole-v1", "--record-frames")
-    replay = EpisodeReplay(run_dir, stream=0, episode=0)
-    assert len(replay.recorded) == len(replay.steps)
+    with EpisodeReplay(run_dir, stream=0, episode=0) as replay:
+        assert len(replay.recorded) == len(replay.steps)
+        moments = list(replay.moments(range(len(replay.steps))))
+        assert not replay.simulated
     expected = bare_frames("CartPole-v1", 0)[1:]
-    for moment, frame in zip(replay.moments(range(len(replay.steps))), expected, strict=True):
+    for moment, frame in zip(moments, expected, strict=True):
         assert np.array_equal(moment.frame, frame), moment.step
 
 
@@ -125,17 +129,35 @@ def test_an_episode_that_was_not_recorded_is_named(gym_gui, tmp_path):
 
 def test_a_tampered_recording_is_found_out(gym_gui, tmp_path):
     run_dir = record(gym_gui, tmp_path, "CartPole-v1")
-    replay = EpisodeReplay(run_dir, stream=0, episode=0)
-    replay.steps[3].reward = 2.0
-    with pytest.raises(DivergenceError, match="step 3"):
-        replay.verify()
+    with EpisodeReplay(run_dir, stream=0, episode=0) as replay:
+        replay.steps[3].reward = 2.0
+        with pytest.raises(DivergenceError, match="step 3"):
+            replay.check()
 
 
 def test_pictures_are_written_as_they_were(gym_gui, tmp_path):
     run_dir = record(gym_gui, tmp_path, "CartPole-v1")
     with RunReader(run_dir.store) as reader:
         assert reader.totals()["episodes"] == 3
-    moments = list(EpisodeReplay(run_dir, stream=0, episode=2).moments([0, 1, 2]))
+    with EpisodeReplay(run_dir, stream=0, episode=2) as replay:
+        moments = list(replay.moments([0, 1, 2]))
     assert save_gif(moments, tmp_path / "a.gif", frames_per_s=30) == 3
     with Image.open(save_png(moments[0], tmp_path / "a.png")) as image:
         assert np.array_equal(np.asarray(image), moments[0].frame)
+
+
+def test_seeking_back_and_forth_shows_what_playing_through_shows(gym_gui, tmp_path):
+    run_dir = record(gym_gui, tmp_path, "Pendulum-v1", long=250)
+    with EpisodeReplay(run_dir, stream=0, episode=0) as straight:
+        expected = {step: straight.frame(step) for step in range(-1, len(straight))}
+    with EpisodeReplay(run_dir, stream=0, episode=0) as replay:
+        for step in (150, 149, 20, 199, 100, -1, 198, 99, 101):
+            assert np.array_equal(replay.frame(step), expected[step]), step
+
+
+def test_verification_tells_of_every_episode(gym_gui, tmp_path):
+    run_dir = record(gym_gui, tmp_path, "CartPole-v1")
+    report = verify_run(run_dir)
+    assert (report.episodes, report.repeated, report.findings) == (3, 3, [])
+    assert report.reproducible
+    assert verify_run(run_dir, sample=2).episodes == 2

@@ -1,0 +1,106 @@
+"""Whether a run repeats itself: its episodes lived again and compared step for step."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from gym_gui.core.errors import ReplayError
+from gym_gui.core.paths import RunDir
+from gym_gui.core.records import EpisodeRecord
+from gym_gui.services.replay import EpisodeReplay
+from gym_gui.telemetry.reader import RunReader
+
+
+@dataclass
+class Finding:
+    """One episode that did not repeat, and why. step: -1 for the reset."""
+
+    stream: int
+    episode: int
+    step: int
+    reason: str
+
+
+@dataclass
+class VerifyReport:
+    """episodes: compared; repeated: equal in every reward, observation and end."""
+
+    run_id: str
+    episodes: int = 0
+    repeated: int = 0
+    steps: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def reproducible(self) -> bool:
+        return self.episodes > 0 and self.repeated == self.episodes
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**asdict(self), "reproducible": self.reproducible}
+
+
+def verify_run(
+    run_dir: RunDir,
+    *,
+    sample: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> VerifyReport:
+    """Re-simulate all finished episodes of a run, or ``sample`` of them chosen evenly at random.
+
+    progress(done, all) is called after each. Raises ReplayError when the run has none.
+    """
+    chosen = _choose(run_dir, sample)
+    report = VerifyReport(run_dir.run_id)
+    replay: EpisodeReplay | None = None
+    try:
+        for done, episode in enumerate(chosen):
+            if cancelled():
+                break
+            replay = _compare(run_dir, episode, replay, report)
+            if progress is not None:
+                progress(done + 1, len(chosen))
+    finally:
+        if replay is not None:
+            replay.close()
+    return report
+
+
+def _choose(run_dir: RunDir, sample: int | None) -> list[EpisodeRecord]:
+    with RunReader(run_dir.store) as reader:
+        episodes = reader.episodes()
+    if not episodes:
+        raise ReplayError(
+            "The run has no finished episode to compare.", next_step="Let it train for longer."
+        )
+    if sample is not None and sample < len(episodes):
+        episodes = random.Random(0).sample(episodes, sample)
+    return sorted(episodes, key=lambda item: (item.stream, item.episode))
+
+
+def _compare(
+    run_dir: RunDir, episode: EpisodeRecord, replay: EpisodeReplay | None, report: VerifyReport
+) -> EpisodeReplay | None:
+    """Compare one episode, note what was found, and return the replay to go on from."""
+    report.episodes += 1
+    report.steps += episode.length
+    try:
+        if replay is None:
+            replay = EpisodeReplay(run_dir, stream=episode.stream, episode=episode.episode)
+        else:
+            replay = replay.go_to(episode.stream, episode.episode)
+        difference = replay.verify()
+    except ReplayError as error:
+        report.findings.append(Finding(episode.stream, episode.episode, -1, error.message))
+        if replay is not None:
+            replay.close()
+        return None
+    if difference is None:
+        report.repeated += 1
+    else:
+        finding = Finding(episode.stream, episode.episode, difference.step, str(difference))
+        report.findings.append(finding)
+    return replay
