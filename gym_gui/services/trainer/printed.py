@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Raw
 
+from gym_gui.services.trainer.foreign_lane import ForeignLane
+
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, OverflowError)
 _DEFAULTS: dict[str, dict[str, object]] = {"log": {"level": "info"}, "metric": {"global_step": 0}}
@@ -23,9 +25,13 @@ class _Counter:
 
 
 class Completer:
-    """Fills in what a printed record may leave out. A line that is no object stays as it is."""
+    """Fills in what a printed record may leave out. A line that is no object stays as it is.
 
-    def __init__(self) -> None:
+    lane: gets the pictures, which do not go into the record.
+    """
+
+    def __init__(self, lane: ForeignLane | None = None) -> None:
+        self._lane = lane
         self._counters: dict[int, _Counter] = {}
 
     def complete(self, first_seq: int, lines: Sequence[bytes]) -> list[bytes]:
@@ -41,16 +47,39 @@ class Completer:
                 for name in ("stream", "index", "episode", "step", "time_ns")
                 if name in fields
             }
-        except (*_BROKEN, msgspec.ValidationError, KeyError):
+        except (*_BROKEN, KeyError):
             return line
         given.setdefault("stream", 0)
         given.setdefault("time_ns", time.time_ns())
         counter = self._counters.setdefault(given["stream"], _Counter())
         extra = self._counted(kind, counter, given)
+        payload = fields.pop("render_payload", None)
+        if kind == "step" and self._lane is not None:
+            self._show(self._lane, fields, given, payload)
         whole = {"type": fields.pop("type"), "seq": seq, **given, **extra}
         for name in ("seq", *given):
             fields.pop(name, None)
         return msgspec.json.encode({**whole, **fields})
+
+    def _show(
+        self,
+        lane: ForeignLane,
+        fields: dict[str, Raw],
+        given: dict[str, int],
+        payload: Raw | None,
+    ) -> None:
+        ended = b"true" in (fields.get("terminated"), fields.get("truncated"))
+        try:
+            reward = msgspec.json.decode(fields.get("reward", b"0"), type=float)
+        except _BROKEN:
+            return  # the decoder will refuse the record
+        lane.seen(
+            reward=reward,
+            step=given["step"],
+            episode=given["episode"],
+            ended=ended,
+            payload=payload,
+        )
 
     def _counted(self, kind: str, counter: _Counter, given: dict[str, int]) -> dict[str, object]:
         """Count one record; return the fields it needs that are not among the numbers given."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gym_gui.services.trainer.foreign_lane import ForeignLane
 from gym_gui.services.trainer.printed import Completer
 
 READ_BYTES = 1 << 20
@@ -149,17 +150,18 @@ class StdoutTail:
 
     channel = STDOUT_CHANNEL
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lane: ForeignLane | None = None) -> None:
         self.path = path
+        self.lane = lane
         self._offset = 0
         self._next = 1
         self._skip_to = 0
         self._rest = b""
-        self._completer = Completer()
+        self._completer = Completer(self.lane)
 
     def seek(self, committed: int) -> None:
         self._offset, self._next, self._skip_to, self._rest = 0, 1, committed, b""
-        self._completer = Completer()  # it counts from the first line on, skipped ones too
+        self._completer = Completer(self.lane)  # it counts from the first line on, skipped ones too
 
     def read(self) -> Lines | None:
         try:
@@ -194,6 +196,8 @@ class StdoutTail:
 
     def close(self) -> None:
         self._rest = b""
+        if self.lane is not None:
+            self.lane.close()
 
 
 class PrintedRecords:

@@ -30,6 +30,7 @@ from gym_gui.rpc.codec import encode_batch
 from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceStub
 from gym_gui.services.trainer.decoding import ChannelDecoder
 from gym_gui.services.trainer.files import is_running, read_json
+from gym_gui.services.trainer.foreign_lane import ForeignLane
 from gym_gui.services.trainer.progress import Progress
 from gym_gui.services.trainer.spool import (
     ChannelTail,
@@ -127,6 +128,7 @@ class _Publishing:
         self._credit = asyncio.Semaphore(WINDOW)
         self._call = stub.PublishRunSteps()
         self._complete = False
+        self.lane: ForeignLane | None = None
 
     async def run(self) -> bool:
         """Return True when the run is over and committed, False when asked to stop."""
@@ -167,6 +169,8 @@ class _Publishing:
             sent = 0
             for channel in list(self.channels.values()):
                 sent += await self._send(channel)
+            if self.lane is not None:
+                self.lane.show()
             if not sent and ended:
                 await self._send_torn_lines()
                 await self._all_committed()
@@ -187,9 +191,16 @@ class _Publishing:
             if folder.name not in self.channels
         ]
         if StdoutTail.channel not in self.channels and self.proxy.prints.found():
-            tails.append(StdoutTail(self.proxy.run_dir.stdout))
+            self.lane = self._foreign_lane()
+            tails.append(StdoutTail(self.proxy.run_dir.stdout, self.lane))
         for tail in tails:
             await self._greet(tail)
+
+    def _foreign_lane(self) -> ForeignLane | None:
+        ring_dir = (read_json(self.proxy.run_dir.tap_config) or {}).get("ring_dir")
+        if not ring_dir:
+            return None
+        return ForeignLane(self.run_id, ring_dir, channel=StdoutTail.channel)
 
     async def _greet(self, tail: Tail) -> None:
         name = tail.channel
