@@ -105,12 +105,12 @@ class RunCommands:
         record = self.model.record(run_id)
         name = (record.spec.name or run_id) if record else ""
         widget = kind.make(self.context, run_id, self.tabs)
-        if hasattr(widget, "episode_activated"):
-            widget.episode_activated.connect(self.open_episode)
         if hasattr(widget, "tile_requested"):
             widget.tile_requested.connect(
                 lambda stream, tile: self._window.open_tile(run_id, stream, tile)
             )
+        if hasattr(widget, "episode_activated"):
+            widget.episode_activated.connect(self.open_episode)
         self.tabs.add_dynamic_tab(run_id, kind.title, widget, icon_name=kind.icon, help=name)
         self._window._show_middle()
 

@@ -20,7 +20,10 @@ class TabKind:
     """One kind of tab.
 
     factory: ``module:function``, called as ``function(context, run_id, parent) -> QWidget``;
-    the widget may have ``cleanup()``, which is called once when its tab closes.
+    the widget may have ``cleanup()``, which is called once when its tab closes, and the signals
+    ``episode_activated(run_id, stream, episode)``, which opens that episode's replay, and
+    ``tile_requested(ring, place)``, which opens one environment live. The replay's widget has
+    ``show_episode(stream, episode)``.
     per_run: False for a tab of the program (``run_id`` is then empty).
     """
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import time
 
 import pytest
@@ -173,6 +174,30 @@ def test_preferences_are_saved_to_the_file_the_command_line_reads(qtbot, window,
     with qtbot.waitSignal(dialog.applied):
         dialog.save()
     assert Settings.load(data_dir.settings)["window.theme"] == "light"
+
+
+def test_an_episode_that_is_chosen_anywhere_opens_in_the_replay(qtbot, window, monkeypatch):
+    from gym_gui.ui import tab_registry
+
+    class Chooser(QtWidgets.QWidget):
+        episode_activated = QtCore.Signal(str, int, int)
+
+    class Replay(QtWidgets.QWidget):
+        shown = ()
+
+        def show_episode(self, stream, episode):
+            self.shown = (stream, episode)
+
+    monkeypatch.setattr(sys.modules[__name__], "make_chooser", lambda *_: Chooser(), raising=False)
+    monkeypatch.setattr(sys.modules[__name__], "make_replay", lambda *_: Replay(), raising=False)
+    monkeypatch.setattr(tab_registry, "_KINDS", dict(tab_registry._KINDS))
+    for key, title, maker in (("choose", "Choose", "chooser"), ("replay", "Replay", "replay")):
+        kind = tab_registry.TabKind(key, title, f"{__name__}:make_{maker}")
+        tab_registry.register_tab(kind)
+    tell(window, make_run("run-1", RunState.FINISHED))
+    window.do_open_tab("choose", "run-1")
+    window.tabs.find("run-1", "Choose").episode_activated.emit("run-1", 2, 7)
+    assert window.tabs.find("run-1", "Replay").shown == (2, 7)
 
 
 def test_closing_asks_while_a_run_trains(qtbot, window):
