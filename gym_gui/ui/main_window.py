@@ -52,6 +52,7 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         self.problems = ProblemLog(self)
         self._own_runs: set[str] = set()
         self._show_when_known = ""
+        self._edited: dict[str, RunSpec] = {}  # the daemon keeps the spec a run was started with
         self._closing = False
         self.background = Background(self)
         self.model = RunsModel(self)
@@ -89,7 +90,7 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
     def _connect(self) -> None:
         link, live = self.context.link, self.context.live
         link.state_changed.connect(self._show_link)
-        link.runs_changed.connect(self.model.update)
+        link.runs_changed.connect(self._take_runs)
         link.runs_removed.connect(self.model.remove)
         link.request_done.connect(self._request_done)
         link.request_failed.connect(self._request_failed)
@@ -117,6 +118,19 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         self._show_when_known = spec.run_id
         self.status.say(self.tr("Starting {}…").format(spec.name or spec.run_id))
         self.context.link.submit(spec)
+
+    @QtCore.Slot(object)
+    def _take_runs(self, records: list[RunRecord]) -> None:
+        for record in records:
+            record.spec = self._edited.get(record.run_id, record.spec)
+        self.model.update(records)
+
+    def show_edited(self, record: RunRecord) -> None:
+        """Show a run's new name, group, tags and notes from now on."""
+        self._edited[record.run_id] = record.spec
+        known = self.model.record(record.run_id)
+        if known is not None:
+            self._take_runs([known])
 
     @QtCore.Slot(object)
     def _handle_run_started(self, record: RunRecord) -> None:

@@ -140,6 +140,30 @@ class RunCommands:
         if record is not None:
             self._open_start_dialog(record.spec)
 
+    def do_edit_run(self, *_: object) -> None:
+        record = self._chosen()
+        if record is not None:
+            from gym_gui.ui.widgets.run_details_dialog import RunDetailsDialog
+
+            dialog = RunDetailsDialog(record, self._window)
+            dialog.accepted_spec.connect(self._save_spec)
+            dialog.open()
+
+    def _save_spec(self, spec: RunSpec) -> None:
+        """Write a changed name, group, tags or notes into the registry."""
+
+        def save() -> Any:
+            from gym_gui.services.registry import RunRegistry
+
+            with RunRegistry(self.context.data_dir) as registry:
+                return registry.update(spec.run_id, spec=spec)
+
+        self.background.run(
+            save,
+            done=lambda record: self._window.show_edited(record),
+            failed=lambda error: self._window.report("details", error),
+        )
+
     def do_copy_command(self, *_: object) -> None:
         record = self._chosen()
         if record is not None:

@@ -200,6 +200,28 @@ def test_an_episode_that_is_chosen_anywhere_opens_in_the_replay(qtbot, window, m
     assert window.tabs.find("run-1", "Replay").shown == (2, 7)
 
 
+def test_a_renamed_and_tagged_run_keeps_it_over_news_and_is_found_by_it(qtbot, window, data_dir):
+    from gym_gui.services.registry import RunRegistry
+    from gym_gui.ui.widgets.run_details_dialog import RunDetailsDialog
+
+    record = make_run("run-1")
+    with RunRegistry(data_dir) as registry:
+        registry.add(record.spec)
+    tell(window, record)
+    window.panel.select("run-1")
+    window.do_edit_run()
+    dialog = window.findChild(RunDetailsDialog)
+    dialog.name.setText("Baseline")
+    dialog.tags.setText("paper, seed 3, paper")
+    dialog.accept()
+    qtbot.waitUntil(lambda: window.model.record("run-1").spec.name == "Baseline")
+    tell(window, make_run("run-1", steps=9))
+    window.panel.search.setText("baseline paper")
+    assert window.model.rowCount() == 1
+    with RunRegistry(data_dir) as registry:
+        assert registry.get("run-1").spec.tags == ["paper", "seed 3"]
+
+
 def test_closing_asks_while_a_run_trains(qtbot, window):
     tell(window, make_run("run-1"))
     window.close()
