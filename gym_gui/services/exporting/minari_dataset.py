@@ -1,0 +1,196 @@
+"""Finished episodes as a Minari dataset, in Minari's own folder, readable by ``minari`` itself."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from gym_gui.core.errors import UsageError
+from gym_gui.core.records import EpisodeRecord, StreamInfo
+from gym_gui.services.exporting.work import Progress, advance
+from gym_gui.telemetry.reader import RunReader
+
+_ROOT = "MINARI_DATASETS_PATH"
+_root_lock = threading.Lock()  # the variable belongs to the whole process
+
+
+def write_dataset(
+    store: Path, dataset_id: str, *, progress: Progress, stream: int | None = None, author: str = ""
+) -> Path:
+    """Write all finished episodes under ``dataset_id`` (``name-v0``); return the folder.
+
+    Needs whole observations and an environment that can be made here. Raises UsageError with the
+    cause otherwise, and for an id that is taken.
+    """
+    minari, buffer = _minari()
+    from minari.dataset.minari_dataset import parse_dataset_id
+
+    try:
+        parse_dataset_id(dataset_id)
+    except ValueError as error:
+        raise UsageError(f"{error}", next_step="Use an id such as cartpole/human-v0.") from error
+    root = _root()
+    folder = root / dataset_id
+    if folder.exists():
+        raise UsageError(f"A dataset {dataset_id} exists.", next_step="Choose another version.")
+    with RunReader(store) as reader:
+        info = _stream(reader, stream)
+        spec, spaces = _spaces(info)
+        episodes = list(_episodes(reader, info.stream, spaces, buffer, progress))
+    if not episodes:
+        raise UsageError("No episode of the run has ended.", next_step="Choose another run.")
+    root.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".gym-gui-", dir=root) as part, _datasets_in(Path(part)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is left out on purpose
+            minari.create_dataset_from_buffers(
+                dataset_id,
+                episodes,
+                env=spec,
+                observation_space=spaces[0],
+                action_space=spaces[1],
+                author=author or None,
+                description=f"Recorded by gym-gui from {info.env_id}.",
+                data_format="arrow",
+                jpeg_encoding=False,
+            )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        (Path(part) / dataset_id).replace(folder)
+    return folder
+
+
+def read_dataset(dataset_id: str) -> Any:
+    """Return Minari's own view of a dataset. Raises UsageError when there is none."""
+    minari, _ = _minari()
+    try:
+        return minari.load_dataset(dataset_id)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"There is no dataset {dataset_id} here.", next_step="`minari list local` names them."
+        ) from error
+
+
+def _minari() -> tuple[Any, Any]:
+    try:
+        import minari
+        from minari.data_collector import EpisodeBuffer
+    except ImportError as error:
+        raise UsageError(
+            "Minari datasets need minari and pyarrow.",
+            next_step="Install them: pip install 'gym-gui[export]'.",
+        ) from error
+    return minari, EpisodeBuffer
+
+
+def _root() -> Path:
+    chosen = os.environ.get(_ROOT)
+    return Path(chosen) if chosen else Path.home() / ".minari" / "datasets"
+
+
+@contextmanager
+def _datasets_in(folder: Path) -> Iterator[None]:
+    with _root_lock:
+        before = os.environ.get(_ROOT)
+        os.environ[_ROOT] = str(folder)
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ[_ROOT]
+            else:
+                os.environ[_ROOT] = before
+
+
+def _stream(reader: RunReader, stream: int | None) -> StreamInfo:
+    found = [info for info in reader.streams() if stream is None or info.stream == stream]
+    with_episodes = [info for info in found if reader.episodes(stream=info.stream, limit=1)]
+    if not with_episodes:
+        raise UsageError("No episode of the run has ended.", next_step="Choose another run.")
+    return with_episodes[0]
+
+
+def _spaces(info: StreamInfo) -> tuple[Any, tuple[Any, Any]]:
+    """Return the environment's spec and its (observation, action) spaces."""
+    import gymnasium
+    from gymnasium.envs.registration import EnvSpec
+
+    try:
+        spec = EnvSpec.from_json(info.spec_json)
+        env = gymnasium.make(spec)
+    except Exception as error:
+        raise UsageError(
+            f"The environment {info.env_id} cannot be made here: {error}.",
+            next_step="Export from an interpreter that has it installed.",
+        ) from error
+    spaces = env.observation_space, env.action_space
+    env.close()
+    return spec, spaces
+
+
+def _episodes(
+    reader: RunReader, stream: int, spaces: tuple[Any, Any], buffer: Any, progress: Progress
+) -> Iterator[Any]:
+    records = reader.episodes(stream=stream)
+    for number, record in enumerate(records):
+        advance(progress, number, len(records))
+        if record.terminated or record.truncated:
+            yield _episode(reader, record, number, spaces, buffer)
+
+
+def _episode(
+    reader: RunReader, record: EpisodeRecord, number: int, spaces: tuple[Any, Any], buffer: Any
+) -> Any:
+    steps = reader.episode_steps(record.stream, record.episode)
+    reset = reader.reset(record.stream, record.episode)
+    if reset is None or len(steps) != record.length:
+        raise UsageError(
+            f"Episode {record.episode} is not whole.", next_step="`gym-gui repair` names gaps."
+        )
+    seen = [reset.observation, *(step.observation for step in steps)]
+    return buffer(
+        id=number,
+        seed=reset.seed,
+        options=None,
+        observations=_column(spaces[0], seen),
+        actions=_column(spaces[1], [step.action for step in steps]),
+        rewards=[step.reward for step in steps],
+        terminations=[step.terminated for step in steps],
+        truncations=[step.truncated for step in steps],
+        infos=None,
+    )
+
+
+def _column(space: Any, values: Sequence[Any]) -> Any:
+    """Return recorded values as Minari's buffers hold those of a space."""
+    from gymnasium import spaces
+
+    if isinstance(space, spaces.Dict):
+        return {
+            name: _column(part, [value[name] for value in values])
+            for name, part in space.spaces.items()
+        }
+    if isinstance(space, spaces.Tuple):
+        return tuple(
+            _column(part, [value[place] for value in values])
+            for place, part in enumerate(space.spaces)
+        )
+    return [_leaf(space, value) for value in values]
+
+
+def _leaf(space: Any, value: Any) -> Any:
+    if value is None or (isinstance(value, dict) and "crc32" in value):
+        raise UsageError(
+            "Its observations were recorded as checksums only.",
+            next_step="Record the run with whole observations.",
+        )
+    if isinstance(value, str):
+        return value
+    return np.asarray(value, dtype=space.dtype).reshape(space.shape or ())
