@@ -71,7 +71,7 @@ def repair(run: str, data_dir: DataDir, as_json: bool) -> int:
             {
                 "run_id": record.run_id,
                 "was_sound": report.check.is_sound,
-                "damaged_file": str(report.damaged) if report.damaged else None,
+                "damaged_file": report.damaged,
                 "salvaged": report.salvaged,
                 "imported": report.imported,
                 "gaps": [str(gap) for gap in report.gaps],

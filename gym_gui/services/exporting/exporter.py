@@ -80,11 +80,12 @@ def _pictures(run_dir: RunDir, wanted: Export, progress: Progress) -> int:
     stream, episode = wanted.stream or 0, wanted.episode
     if episode is None:
         stream, episode = last_episode(run_dir)
-    return write_pictures(
-        EpisodeReplay(run_dir, stream=stream, episode=episode),
-        wanted.path,
-        frames_per_s=wanted.frames_per_s,
-        hud=wanted.hud,
-        progress=progress,
-        step=wanted.step,
-    )
+    with EpisodeReplay(run_dir, stream=stream, episode=episode) as replay:
+        return write_pictures(
+            replay,
+            wanted.path,
+            frames_per_s=wanted.frames_per_s,
+            hud=wanted.hud,
+            progress=progress,
+            step=wanted.step,
+        )
