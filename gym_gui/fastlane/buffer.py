@@ -220,7 +220,8 @@ class FastLaneWriter:
 
     def _checksum(self, base: int, number: int) -> int:
         at = base * 8
-        crc = zlib.crc32(self._bytes[at + layout.SLOT_CRC_FROM : at + layout.SLOT_CRC_TO])
+        head = self._bytes[at + layout.SLOT_CRC_FROM : at + layout.SLOT_CRC_TO]
+        crc = zlib.crc32(head, number & 0xFFFFFFFF)
         return zlib.crc32(self._views[number % self._slots][1], crc)
 
     def set_hud(self, metrics: FastLaneMetrics, *, step: int = 0, episode: int = 0) -> None:
@@ -366,7 +367,7 @@ class FastLaneReader:
             return None
         start = at + layout.PAGE
         data = bytes(self._map.bytes[start : start + length])
-        if self._crc and not self._whole(at, data):
+        if self._crc and not self._whole(at, head, data):
             return None
         if words[base] != 2 * head:  # SYNC slot: still the same after the copy
             return None
@@ -380,9 +381,10 @@ class FastLaneReader:
             monotonic_ns,
         )  # fmt: skip
 
-    def _whole(self, at: int, data: bytes) -> bool:
+    def _whole(self, at: int, number: int, data: bytes) -> bool:
         head = bytes(self._map.bytes[at + layout.SLOT_CRC_FROM : at + layout.SLOT_CRC_TO])
-        return zlib.crc32(data, zlib.crc32(head)) == self._map.words[at // 8 + layout.S_CRC]
+        crc = zlib.crc32(data, zlib.crc32(head, number & 0xFFFFFFFF))
+        return crc == self._map.words[at // 8 + layout.S_CRC]
 
     def _writer_lives(self, monotonic_ns: int) -> bool:
         """A frame just made proves it; an older one is not shown as live before a probe."""

@@ -58,7 +58,8 @@ Slot k begins at byte 4096 + k * stride; its pixels begin one page further:
       72     9  channels          u64   bytes a pixel: 1, 3 or 4
       80    10  pixel format      u64   1 RGB, 2 RGBA, 3 GREY, 4 BGRX; +16: columns first
       88    11  row stride        u64   bytes (of a column where columns come first)
-      96    12  CRC-32            u64   of bytes 8 to 95 and the pixels, where flagged
+      96    12  CRC-32            u64   of bytes 8 to 95 and the pixels, begun with the frame's
+                                        number (or an old frame could pass for it); where flagged
 """
 
 from __future__ import annotations
