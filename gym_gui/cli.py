@@ -21,6 +21,7 @@ COMMANDS = {
     "replay": ("replay", "replay", "Show any recorded episode again, or write it as pictures."),
     "verify": ("replay", "verify", "Simulate a run again and compare it with its recording."),
     "export": ("export", "export", "Write a run as table, video, Minari or TensorBoard data."),
+    "import": ("import_", "import_", "Make a run of a TensorBoard folder or a Minari dataset."),
     "repair": ("store", "repair", "Check a run's file, and save what can be saved of it."),
     "validate": ("store", "validate", "Check a worker's printed records against the protocol."),
     "daemon": ("daemon", "daemon", "Start, stop or ask after the recording daemon."),

@@ -18,6 +18,7 @@ from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import EpisodeRecord, ResetRecord, RunSpec, RunState, StepRecord
 from gym_gui.services.exporting import Export, export
 from gym_gui.services.exporting.work import ExportCancelledError
+from gym_gui.services.importing import import_minari
 from gym_gui.services.registry import RunRegistry
 from gym_gui.services.telemetry import batch_of
 from gym_gui.telemetry.batch import EventEntry, MetricEntry, RecordBatch
@@ -170,3 +171,31 @@ def test_the_commands_export_and_repair(run_dir, gym_gui, tmp_path):
     assert mended.returncode == 0, mended.stderr
     assert Path(json.loads(mended.stdout)["damaged_file"]).exists()
     assert json.loads(gym_gui("repair", "last", "--json").stdout)["was_sound"]
+
+
+def test_a_minari_dataset_comes_back_as_a_run(run_dir, data_dir, tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "datasets"))
+    export(run_dir, Export(Path("cartpole/random-v0"), "minari"))
+    record = import_minari(data_dir, "cartpole/random-v0")
+    assert (record.episodes, record.spec.env_id) == (EPISODES, "CartPole-v1")
+    mine, theirs = steps_of(run_dir), steps_of(data_dir.run(record.run_id))
+    assert [step.action for step in theirs] == [step.action for step in mine]
+    assert [step.observation for step in theirs] == [step.observation for step in mine]
+    with RunRegistry(data_dir) as registry:
+        assert registry.get(record.run_id).steps == len(mine)
+    with pytest.raises(UsageError, match="no dataset"):
+        import_minari(data_dir, "nothing/here-v0")
+    with pytest.raises(ExportCancelledError):
+        import_minari(data_dir, "cartpole/random-v0", progress=lambda done, total: False)
+    assert len(list(data_dir.runs.iterdir())) == 2
+
+
+def test_a_tensorboard_folder_comes_back_as_a_run(run_dir, gym_gui, data_dir, tmp_path):
+    export(run_dir, Export(tmp_path / "tb", "tensorboard"))
+    done = gym_gui("import", tmp_path / "tb", "--json")
+    record = json.loads(done.stdout)
+    with RunReader(data_dir.run(record["run_id"]).store) as reader:
+        assert [metric.value for metric in reader.metrics("loss")] == [0.0, 0.5, 1.0, 1.5, 2.0]
+        assert len(reader.metrics("episode/return")) == EPISODES
+    (tmp_path / "empty").mkdir()
+    assert "no TensorBoard scalars" in gym_gui("import", tmp_path / "empty").stderr

@@ -15,6 +15,7 @@ from gym_gui.core.errors import RunNotFoundError, StorageError, UsageError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunSpec, RunState
 from gym_gui.services.registry import RunRegistry
+from gym_gui.services.retention import Retention, apply_retention
 
 
 def spec(run_id: str, created_ns: int = 1) -> RunSpec:
@@ -128,6 +129,7 @@ import sys
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunSpec
 from gym_gui.services.registry import RunRegistry
+from gym_gui.services.retention import Retention, apply_retention
 with RunRegistry(DataDir(sys.argv[1])) as registry:
     for i in range(30):
         registry.add(RunSpec(f"p{sys.argv[2]}-{i}", "script", [], "/"))
@@ -164,3 +166,28 @@ def test_a_registry_of_another_kind_is_refused(data_dir):
     data_dir.registry.write_bytes(b"hello" * 100)
     with pytest.raises(StorageError):
         RunRegistry(data_dir)
+
+
+def test_what_is_too_much_goes_to_the_trash_but_not_what_is_kept_or_live(data_dir):
+    clock = ManualClock(100 * 86_400 * 10**9)
+    with RunRegistry(data_dir, clock=clock) as registry:
+        for number in range(6):
+            state = RunState.RUNNING if number == 0 else RunState.FINISHED
+            one = spec(f"run-{number}", (10 + number) * 86_400 * 10**9)
+            one.tags = ["keep"] if number == 1 else []
+            registry.add(one, state=state)
+        assert apply_retention(registry, Retention(), clock=clock) == []
+        assert apply_retention(registry, Retention(max_runs=3), clock=clock) == ["run-2"]
+        assert apply_retention(registry, Retention(max_days=86.5), clock=clock) == ["run-3"]
+        assert [run.run_id for run in registry.list()] == ["run-5", "run-4", "run-1", "run-0"]
+        registry.restore(["run-2"])
+        clock.advance(seconds=8 * 86_400)
+        apply_retention(registry, Retention(), clock=clock)
+        assert registry.list(deleted=True) == []
+        assert len(registry.list()) == 5
+
+
+def test_the_size_of_all_runs_together_is_kept(registry):
+    finished(registry, "run-1", "run-2", "run-3")
+    size = registry.size_bytes("run-3")
+    assert apply_retention(registry, Retention(max_bytes=2 * size + 100)) == ["run-1"]
