@@ -53,7 +53,9 @@ class EpisodeReplay:
         self.stream = stream
         self.episode = episode
         self.divergence: Divergence | None = None
+        self.frames_per_s: float | None = None  # the environment's own pace, once simulated
         self._child: Resimulator | None = None
+        self._interrupted = False
         self._cache: OrderedDict[int, np.ndarray] = OrderedDict()
         self._cached_bytes = 0
         self._reader = RunReader(run_dir.store)
@@ -88,6 +90,11 @@ class EpisodeReplay:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether every step's picture was recorded."""
+        return all(step.index in self.recorded for step in self.steps)
 
     @property
     def simulated(self) -> bool:
@@ -165,15 +172,26 @@ class EpisodeReplay:
     def _resimulator(self) -> Resimulator:
         if self._child is None:
             info = self._simulable()
-            child = Resimulator(self.spec)
+            self._child = child = Resimulator(self.spec)
             try:
-                child.ask(_opening(info, self.spec.recording if self.spec else Recording()))
+                if self._interrupted:
+                    raise ReplayError("The replay was closed.", next_step="Open it again.")
+                recording = self.spec.recording if self.spec else Recording()
+                reply, _ = child.ask(_opening(info, recording))
+                self.frames_per_s = reply["frames_per_s"]
                 self._hand_over(child)
             except BaseException:
+                self._child = None
                 child.close()
                 raise
-            self._child = child
         return self._child
+
+    def interrupt(self) -> None:
+        """Break off, from another thread, what re-simulation is doing; then close."""
+        self._interrupted = True
+        child = self._child
+        if child is not None:
+            child.kill()
 
     def _simulable(self) -> StreamInfo:
         if self.info is None or not self.info.spec_json or self.reset is None:
@@ -209,7 +227,10 @@ class EpisodeReplay:
     def go_to(self, stream: int, episode: int) -> EpisodeReplay:
         """Close this and return another episode's replay, with the same child where it serves."""
         other = EpisodeReplay(self.run_dir, stream=stream, episode=episode)
-        child, self._child = (self._child, None) if stream == self.stream else (None, self._child)
+        child = None
+        if stream == self.stream:
+            child, self._child = self._child, None
+            other.frames_per_s = self.frames_per_s
         self.close()
         if child is not None:
             try:

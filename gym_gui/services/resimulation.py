@@ -82,6 +82,10 @@ class Resimulator:
             next_step=RECORD_FRAMES,
         )
 
+    def kill(self) -> None:
+        """End the child at once, from any thread; whoever waits for an answer gets ReplayError."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the child. Twice is safe."""
         for pipe in (self._process.stdin, self._process.stdout):

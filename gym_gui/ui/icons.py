@@ -187,4 +187,8 @@ _DRAWINGS: dict[str, Callable[[QtGui.QPainter], None]] = {
     "settings": _settings,
     "warning": _warning,
     "keyboard": _keyboard,
+    "back": _lines((14, 6, 8, 12), (8, 12, 14, 18)),
+    "forward": _lines((10, 6, 16, 12), (16, 12, 10, 18)),
+    "first": _lines((7, 6, 7, 18), (16, 6, 10, 12), (10, 12, 16, 18)),
+    "last": _lines((17, 6, 17, 18), (8, 6, 14, 12), (14, 12, 8, 18)),
 }

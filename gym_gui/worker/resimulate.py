@@ -75,6 +75,12 @@ class Resimulation:
             spec.kwargs.pop("render_mode")
         return gymnasium.make(spec)
 
+    @property
+    def frames_per_s(self) -> Optional[float]:
+        """The environment's own pace, where it names one."""
+        pace = (getattr(self._pilot, "metadata", None) or {}).get("render_fps")
+        return float(pace) if pace else None
+
     def load(self, request: dict[str, Any]) -> Optional[dict[str, Any]]:
         """Live the episode once; return the first difference from the recording, or None."""
         self._episode = Episode(request, self._pilot.action_space)
@@ -219,7 +225,8 @@ def answer(session: Optional[Resimulation], request: dict[str, Any]) -> tuple[An
     """Carry out one request; return (session, reply, raw bytes)."""
     operation = request.get("op")
     if operation == "open":
-        return Resimulation(request), {"ok": True}, b""
+        session = Resimulation(request)
+        return session, {"ok": True, "frames_per_s": session.frames_per_s}, b""
     if session is None:
         raise ValueError("open an environment first")
     if operation == "episode":

@@ -83,6 +83,7 @@ class LivePlot(QtWidgets.QWidget):
         self._plot: Any = None
         self._raw: Any = None
         self._mean: Any = None
+        self._line: Any = None
 
     def showEvent(self, event: Any) -> None:
         self._ensure()
@@ -112,6 +113,17 @@ class LivePlot(QtWidgets.QWidget):
         """Show points that are reduced already."""
         self._ensure()
         self._raw.setData(x, y, symbol="o" if len(x) == 1 else None)
+
+    def mark(self, x: float) -> None:
+        """Draw an upright line at ``x``."""
+        self._ensure()
+        if self._line is None:
+            import pyqtgraph
+
+            pen = pyqtgraph.mkPen(self.palette().placeholderText().color(), width=1)
+            self._line = pyqtgraph.InfiniteLine(angle=90, movable=False, pen=pen)
+            self._plot.addItem(self._line, ignoreBounds=True)
+        self._line.setValue(x)
 
     def _ensure(self) -> None:
         if self._plot is not None:

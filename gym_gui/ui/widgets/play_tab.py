@@ -24,10 +24,16 @@ _MODES = {
 
 
 class Screen(QtWidgets.QWidget):
-    """The picture, scaled to fit; it holds the keyboard's focus."""
+    """The picture, scaled to fit; it holds the keyboard's focus. empty: shown without one."""
 
-    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(
+        self,
+        parent: QtWidgets.QWidget | None = None,
+        *,
+        empty: str = "Choose an environment and press Play.",
+    ) -> None:
         super().__init__(parent)
+        self._empty = empty
         self.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Picture of the environment")
         self.setMinimumSize(240, 180)
@@ -42,7 +48,7 @@ class Screen(QtWidgets.QWidget):
         if self.image.isNull():
             painter.setPen(self.palette().placeholderText().color())
             centre = QtCore.Qt.AlignmentFlag.AlignCenter
-            painter.drawText(self.rect(), centre, "Choose an environment and press Play.")
+            painter.drawText(self.rect(), centre, self._empty)
             return
         size = self.image.size().scaled(self.size(), QtCore.Qt.AspectRatioMode.KeepAspectRatio)
         place = QtCore.QRect(QtCore.QPoint(0, 0), size)
