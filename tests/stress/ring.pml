@@ -6,7 +6,8 @@
  *
  *   spin -run ring.pml                           x86-64, as the code is: no error
  *   spin -DWEAK -DFENCES -run ring.pml           any processor, with fences: no error
- *   spin -DWEAK -DCRC -run ring.pml              any processor, with the checksum: no error
+ *   spin -DWEAK -DCRC -DSLOTS=1 -DFRAMES=2 -DLOOKS=2 -run ring.pml
+ *                                                any processor, with the checksum: no error
  *
  * Each of these must find an error:
  *   -DNO_ODD, -DNO_RECHECK                       the odd mark, the second look at the sequence
@@ -22,8 +23,12 @@
 #ifndef SLOTS
 #define SLOTS 2
 #endif
+#ifndef FRAMES
 #define FRAMES 4
+#endif
+#ifndef LOOKS
 #define LOOKS 3
+#endif
 
 #define SEQ(k)    (k)
 #define PIXELS(k) (SLOTS + (k))
