@@ -144,7 +144,7 @@ def test_stopping_while_the_disk_is_full_reports_what_is_left(path):
     sink = TelemetryDBSink(bus, store)
     assert bus.publish(steps_batch(0, 10))
     wait_until(lambda: sink.statistics().state is SinkState.RETRYING, what="a retry")
-    report = sink.close(timeout_s=5)
+    report = sink.close(timeout_s=0.3)
     assert (report.written, report.left) == (0, 1)
     assert "no room" in report.error
 

@@ -81,22 +81,12 @@ class AnalyticsTab(QtWidgets.QWidget):
         self.window_.setAccessibleName(self.tr("Smoothing"))
         self.window_.setToolTip(self.tr("Mean of that many points; 1 shows them as they are"))
         self.window_.valueChanged.connect(self.ask)
-        self.group = self._combo(self.tr("Group by"), {"": self.tr("each run")})
-        self.group.setMinimumContentsLength(8)
-        self.statistic = self._combo(self.tr("Statistic of a group"), _STATISTICS)
-        self.band = QtWidgets.QCheckBox(self.tr("95 % band"))
-        self.band.setChecked(True)
-        self.band.toggled.connect(self.ask)
         for title, widget in (
             (self.tr("Show"), self.what),
             (self.tr("by"), self.by),
             (self.tr("smooth"), self.window_),
-            (self.tr("group by"), self.group),
-            ("", self.statistic),
-            ("", self.band),
         ):
-            if title:
-                row.addWidget(QtWidgets.QLabel(title))
+            row.addWidget(QtWidgets.QLabel(title))
             row.addWidget(widget)
         row.addStretch(1)
         row.addWidget(self._make_export())
@@ -140,6 +130,15 @@ class AnalyticsTab(QtWidgets.QWidget):
         self.list.itemChanged.connect(self.ask)
         self.list.currentItemChanged.connect(lambda *_: self._show_episodes())
         column.addWidget(self.list, 1)
+        column.addWidget(QtWidgets.QLabel(self.tr("Group the runs by")))
+        self.group = self._combo(self.tr("Group by"), {"": self.tr("each run")})
+        self.group.setMinimumContentsLength(8)
+        self.statistic = self._combo(self.tr("Statistic of a group"), _STATISTICS)
+        self.band = QtWidgets.QCheckBox(self.tr("95 % band"))
+        self.band.setChecked(True)
+        self.band.toggled.connect(self.ask)
+        for widget in (self.group, self.statistic, self.band):
+            column.addWidget(widget)
         return panel
 
     def _make_episodes(self) -> QtWidgets.QWidget:
