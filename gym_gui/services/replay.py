@@ -14,7 +14,7 @@ from gym_gui.core.paths import RunDir
 from gym_gui.core.records import STEP_RESET, EpisodeRecord, Recording, StepRecord, StreamInfo
 from gym_gui.services.resimulation import RECORD_FRAMES, Resimulator
 from gym_gui.telemetry.reader import RunReader
-from gym_gui.telemetry.rows import finite_text
+from gym_gui.telemetry.rows import INDEX_MASK, finite_text, row_id
 
 _CACHE_BYTES = 256 << 20
 
@@ -73,7 +73,7 @@ class EpisodeReplay:
         self.steps: list[StepRecord] = [step for step in rows if not step.flags & STEP_RESET]
         self.reset = reader.reset(self.stream, self.episode)
         self.record: EpisodeRecord | None = reader.episode(self.stream, self.episode)
-        self.recorded = set(reader.frame_indices(self.stream, episode=self.episode))
+        self.recorded = _recorded(reader, self.stream, self.steps)
         self.spec = reader.spec()
         if not self.steps:
             raise ReplayError(
@@ -249,6 +249,15 @@ class EpisodeReplay:
             self._child.close()
             self._child = None
         self._reader.close()
+
+
+def _recorded(reader: RunReader, stream: int, steps: Sequence[StepRecord]) -> set[int]:
+    """Return the indices of the steps that have a picture, without a look at other episodes'."""
+    if not steps:
+        return set()
+    ends = row_id(stream, steps[0].index), row_id(stream, steps[-1].index)
+    found = reader.query("SELECT id FROM frames WHERE id BETWEEN ? AND ?", ends)
+    return {key & INDEX_MASK for (key,) in found}
 
 
 def _opening(info: StreamInfo, recording: Recording) -> dict[str, Any]:

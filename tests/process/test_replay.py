@@ -14,7 +14,9 @@ from gym_gui.services.verify import verify_run
 from gym_gui.telemetry.reader import RunReader
 
 SCRIPT = """
-import gymnasium
+import gymnasium, {module}
+if hasattr({module}, "ALEInterface"):
+    gymnasium.register_envs({module})
 env = gymnasium.make("{env_id}")
 env.action_space.seed(7)
 for episode in range(3):
@@ -27,9 +29,9 @@ env.close()
 """
 
 
-def record(gym_gui, tmp_path, env_id, *options, long=30):
+def record(gym_gui, tmp_path, env_id, *options, long=30, module="gymnasium"):
     script = tmp_path / "train.py"
-    script.write_text(SCRIPT.format(env_id=env_id, long=long))
+    script.write_text(SCRIPT.format(env_id=env_id, long=long, module=module))
     done = gym_gui("run", "--json", *options, "--", script)
     assert done.returncode == 0, done.stderr
     return gym_gui.data_dir.run(json.loads(done.stdout)["run_id"])
@@ -161,3 +163,20 @@ def test_verification_tells_of_every_episode(gym_gui, tmp_path):
     assert (report.episodes, report.repeated, report.findings) == (3, 3, [])
     assert report.reproducible
     assert verify_run(run_dir, sample=2).episodes == 2
+
+
+@pytest.mark.parametrize(
+    "env_id", ["CartPole-v1", "LunarLander-v3", "ALE/Pong-v5", "MiniGrid-Empty-8x8-v0"]
+)
+def test_pictures_simulated_again_equal_those_taken_in_training(gym_gui, tmp_path, env_id):
+    module = {"ALE": "ale_py", "Min": "minigrid"}.get(env_id[:3], "gymnasium")
+    run_dir = record(gym_gui, tmp_path, env_id, "--record-frames", module=module)
+    with EpisodeReplay(run_dir, stream=0, episode=1) as taken:
+        assert taken.has_frames
+        pictures = [taken.frame(step) for step in range(len(taken))]
+    with EpisodeReplay(run_dir, stream=0, episode=1) as again:
+        again.recorded = set()
+        for step, picture in enumerate(pictures):
+            assert np.array_equal(again.frame(step), picture), step
+        assert again.simulated
+        assert again.divergence is None

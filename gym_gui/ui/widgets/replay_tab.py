@@ -192,6 +192,7 @@ class ReplayTab(QtWidgets.QWidget):
         pane.opened.connect(lambda _episode: pane.show_step(self.bar.step.value()))
         pane.set_narrow(True)
         self._panes.addWidget(pane)
+        self._panes.setSizes([self.width() // 2] * 2)
         if self.pane.episode is not None:
             self._open_beside(self.pane.episode)
 
