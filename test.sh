@@ -9,6 +9,8 @@ set_up "[dev,cleanrl,sb3,spade,envs,export]"
 need_libraries
 command -v Xvfb >/dev/null 2>&1 || install_packages xvfb ||
   die "The tests of the real window need Xvfb." "Type: $(install_line xvfb)"
+command -v spin >/dev/null 2>&1 || install_packages spin ||
+  say "Without spin the ring's model is not checked. Type: $(install_line spin)"
 
 export QT_QPA_PLATFORM=offscreen
 bin=.venv/bin

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
 from stress.chaos import VICTIMS, WORKER, Chaos, stored_indices
+from waiting import wait_until
 
 from gym_gui.core.errors import UsageError
 from gym_gui.core.ids import new_run_id

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from conftest import wait_until
 from PIL import Image, ImageGrab
+from waiting import wait_until
 
 from gym_gui.core.errors import GymGuiError
 from gym_gui.core.paths import DATA_DIR_VARIABLE

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
+from waiting import wait_until
 
 from gym_gui.core.ids import new_run_id
 from gym_gui.core.paths import DataDir

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
+from waiting import wait_until
 
 from gym_gui.core.paths import DATA_DIR_VARIABLE
 

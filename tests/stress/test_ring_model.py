@@ -1,6 +1,6 @@
 """The ring's protocol, checked over every order of stores: `spin -run tests/stress/ring.pml`.
 
-Collected only where spin is installed (tests/stress/conftest.py).
+Collected only where spin is installed (tests/conftest.py).
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
 from store_samples import batches, steps_batch
+from waiting import wait_until
 
 from gym_gui.core.errors import StoreCorruptError, StoreSpaceError
 from gym_gui.telemetry import sqlite_store

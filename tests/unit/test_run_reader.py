@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zstandard
-from conftest import wait_until
 from store_samples import BEGIN_NS, batches, steps_batch, write
+from waiting import wait_until
 
 from gym_gui.core.errors import StorageError, StoreCorruptError, UsageError
 from gym_gui.core.records import EpisodeRecord
