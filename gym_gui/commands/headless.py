@@ -8,15 +8,19 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gym_gui.commands.common import human_duration, print_json
-from gym_gui.core.errors import GymGuiError
+from gym_gui.core.errors import DaemonError, GymGuiError, StoreSpaceError
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import RunRecord, RunSpec, RunState
 
+if TYPE_CHECKING:
+    from gym_gui.services.trainer.client import TrainerClient
+
+_STUCK_LOOK_S = 1.0
 _COUNTED = re.compile(rb"trained: steps=(\d+) episodes=(\d+)")
 
 
@@ -32,24 +36,61 @@ async def submit_and_wait(
 
     address = await asyncio.to_thread(ensure_daemon, data_dir)
     async with TrainerClient(address) as client:
-        record = await client.submit_run(spec)
-        tasks: set[asyncio.Task[Any]] = set()
+        await client.submit_run(spec)
+        following = asyncio.ensure_future(_follow(client, data_dir.run(spec.run_id), changed))
+        cancelling: set[asyncio.Task[Any]] = set()
 
         def cancel() -> None:
-            tasks.add(asyncio.ensure_future(client.cancel_run(spec.run_id)))
+            cancelling.add(asyncio.ensure_future(client.cancel_run(spec.run_id)))
 
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGINT, cancel)
         try:
-            async for record in client.watch_runs():
-                if record.run_id == spec.run_id:
-                    changed(record)
-                    if record.state.is_final:
-                        return record
+            return await following
         finally:
             loop.remove_signal_handler(signal.SIGINT)
-            await asyncio.gather(*tasks)
-    return record
+            await asyncio.gather(*cancelling)
+
+
+async def _follow(
+    client: TrainerClient, run_dir: RunDir, changed: Callable[[RunRecord], None]
+) -> RunRecord:
+    """Return the run's final record. Raises StoreSpaceError where its recording is stuck."""
+    newest: list[RunRecord] = []
+
+    async def watch() -> RunRecord:
+        async for record in client.watch_runs():
+            if record.run_id == run_dir.run_id:
+                newest[:] = [record]
+                changed(record)
+                if record.state.is_final:
+                    return record
+        raise DaemonError("The daemon ended.", next_step="See what is kept: gym-gui runs")
+
+    watching = asyncio.ensure_future(watch())
+    try:
+        while not (await asyncio.wait([watching], timeout=_STUCK_LOOK_S))[0]:
+            _give_up_if_stuck(run_dir, newest)
+        return watching.result()
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+def _give_up_if_stuck(run_dir: RunDir, newest: list[RunRecord]) -> None:
+    """Raise StoreSpaceError where the program has ended and its recording waits for the disk."""
+    from gym_gui.services.trainer.files import is_running, read_json
+
+    if not newest or not newest[0].trouble:
+        return
+    # Not the supervisor's word: on a full disk it waits for room to write it.
+    report = read_json(run_dir.supervisor)
+    if report is not None and not is_running(report["pid"], report["start_ticks"]):
+        raise StoreSpaceError(
+            f"The program has ended, but its recording waits ({newest[0].steps:,} steps are "
+            f"stored): {newest[0].trouble}",
+            next_step="What waits is kept in the run's folder. See: gym-gui runs",
+        )
 
 
 def run_headless(
@@ -229,5 +270,7 @@ class _Live(_Silent):
             words.append(f"last return {record.last_return:.1f}")
         if record.best_return is not None:
             words.append(f"best {record.best_return:.1f}")
+        if record.trouble:
+            words.append(f"WAITING: {record.trouble}")
         words.append(human_duration(record))
         self.live.update(self.text("  ".join(words)))

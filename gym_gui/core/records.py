@@ -119,7 +119,8 @@ class RunRecord:
     """One row of the run registry: the spec's outline, the state, and running totals.
 
     Times are Unix nanoseconds, 0 when not yet known. ``exit_code`` is the worker's;
-    ``signal`` the signal that ended it. ``cause`` says in plain words why it failed.
+    ``signal`` the signal that ended it. ``cause`` says in plain words why it failed; ``trouble``
+    what keeps its recording waiting at this moment, empty for nothing (never stored).
     """
 
     run_id: str
@@ -138,6 +139,7 @@ class RunRecord:
     rejected: int = 0
     dropped: int = 0
     size_bytes: int = 0
+    trouble: str = ""
 
 
 STEP_TERMINATED = 1  # flags of a step row

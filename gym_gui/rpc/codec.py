@@ -33,6 +33,7 @@ _RUN_FIELDS = (
     "last_return",
     "best_return",
     "rejected",
+    "trouble",
     "dropped",
     "size_bytes",
 )

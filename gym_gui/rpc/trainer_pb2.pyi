@@ -23,7 +23,7 @@ class SubmitRunRequest(_message.Message):
     def __init__(self, spec_json: _Optional[str] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("run_id", "spec_json", "state", "created_ns", "started_ns", "ended_ns", "exit_code", "signal", "cause", "steps", "episodes", "last_return", "best_return", "rejected", "dropped", "size_bytes")
+    __slots__ = ("run_id", "spec_json", "state", "created_ns", "started_ns", "ended_ns", "exit_code", "signal", "cause", "steps", "episodes", "last_return", "best_return", "rejected", "dropped", "size_bytes", "trouble")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,7 @@ class Run(_message.Message):
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     spec_json: str
     state: str
@@ -56,7 +57,8 @@ class Run(_message.Message):
     rejected: int
     dropped: int
     size_bytes: int
-    def __init__(self, run_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., state: _Optional[str] = ..., created_ns: _Optional[int] = ..., started_ns: _Optional[int] = ..., ended_ns: _Optional[int] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., cause: _Optional[str] = ..., steps: _Optional[int] = ..., episodes: _Optional[int] = ..., last_return: _Optional[float] = ..., best_return: _Optional[float] = ..., rejected: _Optional[int] = ..., dropped: _Optional[int] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+    trouble: str
+    def __init__(self, run_id: _Optional[str] = ..., spec_json: _Optional[str] = ..., state: _Optional[str] = ..., created_ns: _Optional[int] = ..., started_ns: _Optional[int] = ..., ended_ns: _Optional[int] = ..., exit_code: _Optional[int] = ..., signal: _Optional[int] = ..., cause: _Optional[str] = ..., steps: _Optional[int] = ..., episodes: _Optional[int] = ..., last_return: _Optional[float] = ..., best_return: _Optional[float] = ..., rejected: _Optional[int] = ..., dropped: _Optional[int] = ..., size_bytes: _Optional[int] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class RunList(_message.Message):
     __slots__ = ("runs",)

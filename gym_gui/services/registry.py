@@ -24,7 +24,7 @@ from gym_gui.telemetry.connection import BUSY_TIMEOUT_MS, make_private, storage_
 from gym_gui.telemetry.reader import size_on_disk
 
 _VERSION = 1
-_COLUMNS = tuple(field.name for field in fields(RunRecord))
+_COLUMNS = tuple(field.name for field in fields(RunRecord) if field.name != "trouble")
 _TYPES = {"run_id": "TEXT PRIMARY KEY", "spec": "TEXT NOT NULL", "deleted_ns": "INTEGER"}
 _TABLE = "CREATE TABLE IF NOT EXISTS runs({}) WITHOUT ROWID".format(
     ",".join(f"{name} {_TYPES.get(name, '')}" for name in (*_COLUMNS, "deleted_ns"))

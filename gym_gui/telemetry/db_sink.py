@@ -26,6 +26,7 @@ then keeps half its speed; with the default of 5 ms it keeps a thirtieth."""
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
+_CLOSE_LOOK_S = 0.05
 _REFUSALS = (ProtocolError, TypeError, ValueError, OverflowError, KeyError, AttributeError)
 """What a batch of wrong content raises, whatever the store's state."""
 
@@ -119,9 +120,17 @@ class TelemetryDBSink:
             return self._is_settled(written=True)
 
     def close(self, *, timeout_s: float = 30.0) -> SinkReport:
-        """Take no more, write what is queued, stop after ``timeout_s`` at most. Twice is safe."""
+        """Take no more, write what is queued, stop after ``timeout_s`` at most. Twice is safe.
+
+        While the store has no room or is locked, nothing is waited for: what is left was not
+        acknowledged, so it is still in the spool.
+        """
         self._subscription.close()
-        self._thread.join(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while self._thread.is_alive() and time.monotonic() < deadline:
+            self._thread.join(_CLOSE_LOOK_S)
+            if self._stats.state is SinkState.RETRYING:
+                break
         self._stop.set()
         self._thread.join(timeout_s)
         left = self._subscription.statistics().depth + self._outstanding

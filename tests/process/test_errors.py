@@ -1,9 +1,14 @@
 """What goes wrong is named, with a next step, and costs nothing that was recorded."""
 
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
+
+from gym_gui.core.paths import DATA_DIR_VARIABLE
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "random_agent.py"
 
@@ -79,3 +84,44 @@ def test_a_data_folder_that_is_a_file_is_named_and_left_alone(gym_gui, tmp_path)
     done = gym_gui("--data-dir", place, "run", "--headless", "--", EXAMPLE)
     assert_clear_error(done, naming="file")
     assert place.read_text() == "mine"
+
+
+def on_a_disk_of(gym_gui, mount, script):
+    """Run a shell script where the data folder's disk is a small one, in a mount of its own."""
+    unshare = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
+    root = gym_gui.data_dir.root
+    root.mkdir(parents=True)
+    lines = f'set -u; mount -t tmpfs -o {mount} tmpfs "{root}"; {script}'
+    return subprocess.run(
+        [*unshare, "bash", "-c", lines],
+        env={**os.environ, DATA_DIR_VARIABLE: str(root), "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+
+
+GYM_GUI = '"$PYTHON" -m gym_gui'
+STOP = f"{GYM_GUI} daemon stop >/dev/null 2>&1; exit $code"
+
+
+def test_a_full_disk_is_named_before_a_run_begins(gym_gui):
+    done = on_a_disk_of(gym_gui, "size=2m", f"{GYM_GUI} demo --headless; code=$?; {STOP}")
+    assert_clear_error(done, naming="disk .* is full")
+
+
+def test_a_read_only_data_folder_is_named(gym_gui):
+    done = on_a_disk_of(gym_gui, "ro", f"{GYM_GUI} demo --headless")
+    assert_clear_error(done, naming="Read-only")
+
+
+def test_a_disk_that_fills_up_ends_no_training_and_what_waits_is_stored_when_there_is_room(gym_gui):
+    more = f'mount -o remount,size=300m "${DATA_DIR_VARIABLE}"'
+    wait = f"until {GYM_GUI} runs --json | grep -q finished; do :; done; {GYM_GUI} runs --json"
+    script = f"{GYM_GUI} demo --headless --steps 60000; code=$?; {more}; {wait}; {STOP}"
+    done = on_a_disk_of(gym_gui, "size=12m", script)
+    assert_clear_error(done, naming="its recording waits")
+    (run,) = json.loads(done.stdout)
+    assert (run["state"], run["exit_code"]) == ("finished", 0)
+    assert run["steps"] > 10_000

@@ -29,6 +29,18 @@ def read_json(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def worker_has_ended(report_path: Path) -> bool:
+    """Tell whether a run's worker is over, by its supervisor's report and by both processes."""
+    report = read_json(report_path)
+    if report is None:
+        return False
+    if report["ended_ns"]:
+        return True
+    return not is_running(report["supervisor_pid"], report["supervisor_ticks"]) and (
+        not is_running(report["pid"], report["start_ticks"])
+    )
+
+
 def start_ticks(pid: int) -> float:
     """Return when a process was started, as psutil tells it; 0 when there is none."""
     try:

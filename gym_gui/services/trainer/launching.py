@@ -3,23 +3,50 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from gym_gui.core.errors import StoreSpaceError
 from gym_gui.core.paths import TAP_VARIABLE, DataDir, RunDir, private_dir
 from gym_gui.core.records import RunSpec
 from gym_gui.services.trainer.files import write_json
 from gym_gui.worker.install import prepare
 
+ROOM_BYTES = 8 << 20
+
+
+def need_room(data_dir: DataDir) -> None:
+    """Raise StoreSpaceError where the data folder's disk has no room for even a small run."""
+    free = shutil.disk_usage(data_dir.root).free
+    if free < ROOM_BYTES:
+        raise StoreSpaceError(
+            f"The disk of {data_dir.root} is full: {free / 1e6:.1f} MB are free, and a run needs"
+            f" at least {ROOM_BYTES / 1e6:.0f} MB.",
+            next_step="Free some room, or choose another folder with --data-dir.",
+        )
+
 
 def prepare_folder(data_dir: DataDir, spec: RunSpec) -> RunDir:
-    """Write what supervisor and tap read: ``run.json``, the tap's folder, ``launch.json``."""
+    """Write what supervisor and tap read: ``run.json``, the tap's folder, ``launch.json``.
+
+    Raises StoreSpaceError where that cannot be written; then nothing of it stays.
+    """
     run_dir = data_dir.run(spec.run_id)
-    private_dir(run_dir.root)
-    write_json(run_dir.spec, spec.to_dict())
-    variables = {**spec.env, **prepare(run_dir, spec, data_dir.ring_dir)}
-    write_json(run_dir.root / "launch.json", {"environment": variables})
+    is_new = not run_dir.root.exists()
+    try:
+        private_dir(run_dir.root)
+        write_json(run_dir.spec, spec.to_dict())
+        variables = {**spec.env, **prepare(run_dir, spec, data_dir.ring_dir)}
+        write_json(run_dir.root / "launch.json", {"environment": variables})
+    except OSError as error:
+        if is_new:
+            shutil.rmtree(run_dir.root, ignore_errors=True)
+        raise StoreSpaceError(
+            f"The run's folder {run_dir.root} cannot be written: {error.strerror}.",
+            next_step="Free some room, or choose another folder with --data-dir.",
+        ) from error
     return run_dir
 
 

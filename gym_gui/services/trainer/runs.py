@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gym_gui.core.errors import GymGuiError, RunNotFoundError, UsageError
+from gym_gui.core.errors import GymGuiError, RunNotFoundError, StorageError, UsageError
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import RunRecord, RunSpec, RunState
 from gym_gui.fastlane import sweep
@@ -20,7 +20,12 @@ from gym_gui.services.registry import RunRegistry
 from gym_gui.services.telemetry import TelemetryService
 from gym_gui.services.trainer.control import ControlDesk
 from gym_gui.services.trainer.files import is_running, read_json
-from gym_gui.services.trainer.launching import prepare_folder, start_proxy, start_supervisor
+from gym_gui.services.trainer.launching import (
+    need_room,
+    prepare_folder,
+    start_proxy,
+    start_supervisor,
+)
 from gym_gui.services.trainer.outcome import outcome
 from gym_gui.services.trainer.streams import TelemetryAsyncHub
 from gym_gui.telemetry.batch import RecordBatch
@@ -103,6 +108,7 @@ class RunManager:
                 f"The folder {spec.cwd} does not exist.", next_step="Start the run from another."
             )
         spec.created_ns = spec.created_ns or time.time_ns()
+        await asyncio.to_thread(need_room, self.data_dir)
         await asyncio.to_thread(prepare_folder, self.data_dir, spec)
         record = await asyncio.to_thread(self._registry.add, spec, state=RunState.STARTING)
         live = await self._open(record, start=True)
@@ -110,13 +116,19 @@ class RunManager:
 
     async def _open(self, record: RunRecord, *, start: bool = False) -> _Live:
         run_dir = self.data_dir.run(record.run_id)
+        loop = asyncio.get_running_loop()
         live = self._live[record.run_id] = _Live(record, run_dir)
+
+        def troubled(cause: str) -> None:  # called on the writer's thread
+            loop.call_soon_threadsafe(self._troubled, live, cause)
+
         try:
             await asyncio.to_thread(
                 self.telemetry.open_run,
                 record.run_id,
                 spec=record.spec,
                 on_committed=self.hub.committing(record.run_id),
+                on_trouble=troubled,
             )
             _take_totals(record, self.telemetry.totals(record.run_id))
             if start:
@@ -253,6 +265,8 @@ class RunManager:
             await asyncio.to_thread(self._registry.update, live.record.run_id, **values)
         except RunNotFoundError:
             return  # deleted by somebody else meanwhile
+        except StorageError as error:  # the next time it is said again
+            self._troubled(live, str(error))
 
     def _committed(self, run_id: str, batches: list[RecordBatch], totals: Totals) -> None:
         live = self._live.get(run_id)
@@ -265,6 +279,12 @@ class RunManager:
             for event in batch.events:
                 urgent |= _apply_event(record, event.event, event.data)
         self._changed(live, urgent=urgent)
+
+    def _troubled(self, live: _Live, cause: str) -> None:
+        """What keeps a run's recording waiting, told by its writer's thread; "" when it is over."""
+        if live.record.trouble != cause:
+            live.record.trouble = cause
+            self._changed(live, urgent=True)
 
     def count_rejected(self, run_id: str, count: int) -> None:
         live = self._live.get(run_id)

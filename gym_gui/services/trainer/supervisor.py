@@ -25,6 +25,7 @@ from gym_gui.core.records import RunSpec
 from gym_gui.services.trainer.files import read_json, start_ticks, write_json
 
 GRACE_S = 5.0
+_ROOM_LOOK_S = 0.5
 NOT_STARTED = 127  # as a shell says it
 
 
@@ -35,6 +36,7 @@ class Supervisor:
         self.run_dir = run_dir
         self.grace_s = grace_s
         self._cancelled = False
+        self._unsaved = False
         self._worker: subprocess.Popen[bytes] | None = None
         self._report: dict[str, Any] = {
             "supervisor_pid": os.getpid(),
@@ -61,7 +63,7 @@ class Supervisor:
             return
         pid = self._worker.pid
         self._report.update(pid=pid, start_ticks=start_ticks(pid))
-        write_json(self.run_dir.supervisor, self._report)
+        self._save()
         if self._cancelled:
             self._cancel()
         self._ended(self._wait())
@@ -90,6 +92,8 @@ class Supervisor:
             try:
                 return self._worker.wait(timeout=0.2)
             except subprocess.TimeoutExpired:
+                if self._unsaved:
+                    self._save()
                 if not self._cancelled:
                     continue
                 deadline = deadline or time.monotonic() + self.grace_s
@@ -118,7 +122,18 @@ class Supervisor:
             signal=-code if code < 0 else None,
             cancelled=self._cancelled,
         )
-        write_json(self.run_dir.supervisor, self._report)
+        self._save()
+        while self._unsaved and self.run_dir.root.exists():
+            time.sleep(_ROOM_LOOK_S)
+            self._save()
+
+    def _save(self) -> None:
+        """Write the report; on a full disk it is tried again until there is room."""
+        try:
+            write_json(self.run_dir.supervisor, self._report)
+            self._unsaved = False
+        except OSError:
+            self._unsaved = True
 
 
 def _append(path: Path):

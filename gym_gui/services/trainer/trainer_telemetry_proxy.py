@@ -29,7 +29,7 @@ from gym_gui.rpc.channel import open_channel
 from gym_gui.rpc.codec import encode_batch
 from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceStub
 from gym_gui.services.trainer.decoding import ChannelDecoder
-from gym_gui.services.trainer.files import is_running, read_json
+from gym_gui.services.trainer.files import read_json, worker_has_ended
 from gym_gui.services.trainer.foreign_lane import ForeignLane
 from gym_gui.services.trainer.progress import Progress
 from gym_gui.services.trainer.spool import (
@@ -107,16 +107,6 @@ class Proxy:
         self._rejected.write(json.dumps({**entry, "line": line.decode(errors="replace")}) + "\n")
         self._rejected.flush()
 
-    def worker_has_ended(self) -> bool:
-        report = read_json(self.run_dir.supervisor)
-        if report is None:
-            return False
-        if report["ended_ns"]:
-            return True
-        return not is_running(report["supervisor_pid"], report["supervisor_ticks"]) and (
-            not is_running(report["pid"], report["start_ticks"])
-        )
-
 
 class _Publishing:
     """One connection's worth of publishing."""
@@ -162,7 +152,8 @@ class _Publishing:
 
     async def _send_all(self) -> None:
         while not self.proxy.stopping.is_set():
-            ended = self.proxy.worker_has_ended()  # asked before reading: nothing comes after it
+            # Asked before reading: nothing comes after it.
+            ended = worker_has_ended(self.proxy.run_dir.supervisor)
             if self.proxy.progress.write_now_and_then():
                 await self._sync_channels()
             await self._open_new_channels()
