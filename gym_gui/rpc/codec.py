@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
+from gym_gui.core.errors import ProtocolError
 from gym_gui.core.records import EpisodeRecord, ResetRecord, RunRecord, RunSpec, RunState
 from gym_gui.rpc import trainer_pb2 as pb
 from gym_gui.telemetry.batch import (
@@ -19,6 +22,7 @@ from gym_gui.telemetry.batch import (
 
 Cell = int | float | str | None
 
+MAX_STEPS = 1 << 16  # of one batch
 _INT64 = range(-(1 << 63), 1 << 63)
 _RUN_FIELDS = (
     "run_id",
@@ -62,51 +66,93 @@ def decode_run(message: pb.Run) -> RunRecord:
 
 def encode_cells(values: Sequence[Cell]) -> pb.Cells:
     """Return a column of mixed values; whole numbers beyond 64 bits travel as their digits."""
-    kinds = {type(value) for value in values}
+    kinds = set(map(type, values))
     if kinds == {int} and all(value in _INT64 for value in (min(values), max(values))):  # type: ignore[type-var]
-        return pb.Cells(integers=values)  # type: ignore[arg-type]
+        return pb.Cells(integers=pack("q", values))  # type: ignore[arg-type]
     if kinds == {float}:
-        return pb.Cells(floats=values)  # type: ignore[arg-type]
+        return pb.Cells(floats=pack("d", values))  # type: ignore[arg-type]
     if kinds == {str}:
         return pb.Cells(texts=values)  # type: ignore[arg-type]
-    message = pb.Cells()
-    marks = bytearray()
+    marks, integers, floats, texts = bytearray(), [], [], []
     for value in values:
         if value is None:
             marks.append(0)
         elif isinstance(value, int) and value in _INT64:
             marks.append(1)
-            message.integers.append(value)
+            integers.append(value)
         elif isinstance(value, float):
             marks.append(2)
-            message.floats.append(value)
+            floats.append(value)
         else:
             marks.append(3)
-            message.texts.append(str(value))
-    message.kinds = bytes(marks)
-    return message
+            texts.append(str(value))
+    packed = {"integers": pack("q", integers), "floats": pack("d", floats)}
+    return pb.Cells(kinds=bytes(marks), texts=texts, **packed)
 
 
-def decode_cells(message: pb.Cells) -> list[Cell]:
-    """Return the column that ``encode_cells`` was given."""
-    if not message.kinds:
-        return list(message.integers) or list(message.floats) or list(message.texts)
-    parts = [iter(()), iter(message.integers), iter(message.floats), iter(message.texts)]
-    return [next(parts[mark], None) for mark in message.kinds]
+def decode_cells(message: pb.Cells, count: int) -> list[Cell]:
+    """Return the column of ``count`` that ``encode_cells`` was given. Raises ProtocolError."""
+    marks = message.kinds
+    if not marks:
+        return _cells_of_one_kind(message, count)
+    if len(marks) != count or max(marks) > 3:
+        raise ProtocolError("A column's kinds are not those of its values.")
+    parts: list[Any] = [
+        iter(()),
+        iter(unpack("q", message.integers, marks.count(1))),
+        iter(unpack("d", message.floats, marks.count(2))),
+        iter(_texts(message.texts, marks.count(3))),
+    ]
+    return [next(parts[mark], None) for mark in marks]
+
+
+def _cells_of_one_kind(message: pb.Cells, count: int) -> list[Cell]:
+    if message.integers:
+        return unpack("q", message.integers, count)
+    if message.floats:
+        return unpack("d", message.floats, count)
+    return _texts(message.texts, count)
+
+
+def _texts(texts: Sequence[str], count: int) -> list[Any]:
+    if len(texts) != count:
+        raise ProtocolError(f"A column of texts has {len(texts)} entries, not {count}.")
+    return list(texts)
+
+
+def pack(kind: str, values: Sequence[float]) -> bytes:
+    """Return a column of numbers, ``q`` integers or ``d`` floats; one value if all are the same."""
+    column = array(kind, values)
+    if sys.byteorder == "big":
+        column.byteswap()
+    packed = column.tobytes()
+    return packed[:8] if packed[:8] * len(values) == packed else packed
+
+
+def unpack(kind: str, packed: bytes, count: int) -> list[Any]:
+    """Return the ``count`` numbers that ``pack`` was given. Raises ProtocolError."""
+    if len(packed) not in (8 * count, 8) or (packed and not count):
+        raise ProtocolError(f"A column of {count} numbers has {len(packed)} bytes.")
+    values = array(kind, packed)
+    if sys.byteorder == "big":
+        values.byteswap()
+    found = values.tolist()
+    return found if len(found) == count else found * count
 
 
 def encode_steps(steps: StepColumns) -> pb.Steps:
     """Return step columns as a message; all-empty columns are left out."""
     message = pb.Steps(
-        stream=steps.stream,
-        index=steps.index,
-        episode=steps.episode,
-        step=steps.step,
+        count=len(steps),
+        stream=pack("q", steps.stream),
+        index=pack("q", steps.index),
+        episode=pack("q", steps.episode),
+        step=pack("q", steps.step),
         action=encode_cells(steps.action),
-        reward=steps.reward,
-        flags=steps.flags,
-        time_ns=steps.time_ns,
-        observation=steps.observation,
+        reward=pack("d", steps.reward),
+        flags=pack("q", steps.flags),
+        time_ns=pack("q", steps.time_ns),
+        observation=_join(steps.observation),
     )
     if any(steps.agent):
         message.agent.extend(steps.agent)
@@ -115,20 +161,37 @@ def encode_steps(steps: StepColumns) -> pb.Steps:
     return message
 
 
+def _join(texts: Sequence[str]) -> str:
+    joined = "\n".join(texts)
+    if joined.count("\n") == max(0, len(texts) - 1):
+        return joined
+    # Between the parts of a JSON text a space says the same; inside them there is no line break.
+    return "\n".join(text.replace("\n", " ") for text in texts)
+
+
 def decode_steps(message: pb.Steps) -> StepColumns:
-    """Return the columns that ``encode_steps`` was given."""
+    """Return the columns that ``encode_steps`` was given. Raises ProtocolError."""
+    count = message.count
+    if count > MAX_STEPS:
+        raise ProtocolError(f"A batch has {count} steps, more than {MAX_STEPS}.")
+    if not count:
+        return StepColumns()
+    observations = message.observation.split("\n")
+    if len(observations) != count:
+        raise ProtocolError(f"A batch of {count} steps has {len(observations)} observations.")
+    proposed = message.HasField("proposed_action")
     return StepColumns(
-        stream=list(message.stream),
-        index=list(message.index),
-        episode=list(message.episode),
-        step=list(message.step),
-        action=decode_cells(message.action),
-        reward=list(message.reward),
-        flags=list(message.flags),
-        time_ns=list(message.time_ns),
-        observation=list(message.observation),
-        agent=list(message.agent),
-        proposed_action=decode_cells(message.proposed_action),
+        stream=unpack("q", message.stream, count),
+        index=unpack("q", message.index, count),
+        episode=unpack("q", message.episode, count),
+        step=unpack("q", message.step, count),
+        action=decode_cells(message.action, count),
+        reward=unpack("d", message.reward, count),
+        flags=unpack("q", message.flags, count),
+        time_ns=unpack("q", message.time_ns, count),
+        observation=observations,
+        agent=_texts(message.agent, count) if message.agent else [],
+        proposed_action=decode_cells(message.proposed_action, count) if proposed else [],
     )
 
 

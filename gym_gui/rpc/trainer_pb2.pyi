@@ -165,13 +165,14 @@ class Cells(_message.Message):
     FLOATS_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     kinds: bytes
-    integers: _containers.RepeatedScalarFieldContainer[int]
-    floats: _containers.RepeatedScalarFieldContainer[float]
+    integers: bytes
+    floats: bytes
     texts: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, kinds: _Optional[bytes] = ..., integers: _Optional[_Iterable[int]] = ..., floats: _Optional[_Iterable[float]] = ..., texts: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, kinds: _Optional[bytes] = ..., integers: _Optional[bytes] = ..., floats: _Optional[bytes] = ..., texts: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Steps(_message.Message):
-    __slots__ = ("stream", "index", "episode", "step", "action", "reward", "flags", "time_ns", "observation", "agent", "proposed_action")
+    __slots__ = ("count", "stream", "index", "episode", "step", "action", "reward", "flags", "time_ns", "observation", "agent", "proposed_action")
+    COUNT_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     INDEX_FIELD_NUMBER: _ClassVar[int]
     EPISODE_FIELD_NUMBER: _ClassVar[int]
@@ -183,18 +184,19 @@ class Steps(_message.Message):
     OBSERVATION_FIELD_NUMBER: _ClassVar[int]
     AGENT_FIELD_NUMBER: _ClassVar[int]
     PROPOSED_ACTION_FIELD_NUMBER: _ClassVar[int]
-    stream: _containers.RepeatedScalarFieldContainer[int]
-    index: _containers.RepeatedScalarFieldContainer[int]
-    episode: _containers.RepeatedScalarFieldContainer[int]
-    step: _containers.RepeatedScalarFieldContainer[int]
+    count: int
+    stream: bytes
+    index: bytes
+    episode: bytes
+    step: bytes
     action: Cells
-    reward: _containers.RepeatedScalarFieldContainer[float]
-    flags: _containers.RepeatedScalarFieldContainer[int]
-    time_ns: _containers.RepeatedScalarFieldContainer[int]
-    observation: _containers.RepeatedScalarFieldContainer[str]
+    reward: bytes
+    flags: bytes
+    time_ns: bytes
+    observation: str
     agent: _containers.RepeatedScalarFieldContainer[str]
     proposed_action: Cells
-    def __init__(self, stream: _Optional[_Iterable[int]] = ..., index: _Optional[_Iterable[int]] = ..., episode: _Optional[_Iterable[int]] = ..., step: _Optional[_Iterable[int]] = ..., action: _Optional[_Union[Cells, _Mapping]] = ..., reward: _Optional[_Iterable[float]] = ..., flags: _Optional[_Iterable[int]] = ..., time_ns: _Optional[_Iterable[int]] = ..., observation: _Optional[_Iterable[str]] = ..., agent: _Optional[_Iterable[str]] = ..., proposed_action: _Optional[_Union[Cells, _Mapping]] = ...) -> None: ...
+    def __init__(self, count: _Optional[int] = ..., stream: _Optional[bytes] = ..., index: _Optional[bytes] = ..., episode: _Optional[bytes] = ..., step: _Optional[bytes] = ..., action: _Optional[_Union[Cells, _Mapping]] = ..., reward: _Optional[bytes] = ..., flags: _Optional[bytes] = ..., time_ns: _Optional[bytes] = ..., observation: _Optional[str] = ..., agent: _Optional[_Iterable[str]] = ..., proposed_action: _Optional[_Union[Cells, _Mapping]] = ...) -> None: ...
 
 class Episode(_message.Message):
     __slots__ = ("stream", "episode", "agent", "length", "terminated", "truncated", "start_ns", "end_ns", "first_index", "success")

@@ -55,7 +55,11 @@ class StepColumns:
         for name in ("agent", "proposed_action"):
             if len(getattr(self, name)) not in (0, length):
                 raise ProtocolError(f"The step column {name!r} has neither 0 nor {length} entries.")
-        _check_range("index", self.index)
+        for name in ("index", "episode", "step"):
+            _check_range(name, getattr(self, name))
+        for name in ("stream", "flags"):
+            _check_range(name, getattr(self, name), limit=1 << 31)
+        _check_range("time", self.time_ns, limit=1 << 63)
 
 
 @dataclass(slots=True)
@@ -157,9 +161,12 @@ class RecordBatch:
         self.steps.check()
         _check_range("index", [frame.index for frame in self.frames])
         _check_range("episode", [record.episode for record in (*self.resets, *self.episodes)])
+        numbered = (*self.metrics, *self.logs, *self.frames, *self.events)
+        if not all(self.first_seq <= entry.seq <= self.last_seq for entry in numbered):
+            raise ProtocolError(f"A record of {self.channel} is not of its batch's numbers.")
 
 
-def _check_range(name: str, values: Sequence[int]) -> None:
-    """Raise ProtocolError unless all are from 0 to below ``INDEX_LIMIT``: keys are made of them."""
-    if len(values) and not (min(values) >= 0 and max(values) < INDEX_LIMIT):
-        raise ProtocolError(f"A batch has an {name} outside 0 to 2^40.")
+def _check_range(name: str, values: Sequence[int], *, limit: int = INDEX_LIMIT) -> None:
+    """Raise ProtocolError unless all are from 0 to below ``limit``: keys are made of them."""
+    if len(values) and not (min(values) >= 0 and max(values) < limit):
+        raise ProtocolError(f"A batch has a {name} outside 0 to {limit:,}.")

@@ -7,10 +7,13 @@ with the reason, a hole in the sequence numbers is named, a record seen before i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
@@ -30,6 +33,8 @@ from gym_gui.telemetry.rows import from_json
 FRAME_LEVEL = 3  # of zstd: smaller than level 1 on real pictures, and no slower
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _NOTHING = spool.NOTHING
+BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # a line that is no record
+_NUMBER = re.compile(rb'\{"type":"[a-z]+","seq":([0-9]{1,13}),')
 
 
 @dataclass(slots=True)
@@ -50,7 +55,7 @@ class Decoded:
 
 
 class SpoolDecoder:
-    """Reads one channel's lines in their order.
+    """Reads one channel's lines in their order, by the numbers that the records carry.
 
     next_seq: the first record that is wanted; earlier ones are left out without a word.
     frames_dir: where the channel's ``frames-<n>.bin`` lie, normally its spool folder.
@@ -66,67 +71,115 @@ class SpoolDecoder:
     ) -> None:
         self.channel = channel
         self.run_id = run_id
-        self.next_seq = next_seq
-        self._frames_dir = frames_dir
-        self._pack = zstandard.ZstdCompressor(level=FRAME_LEVEL)
+        self._pictures = Pictures(frames_dir)
+        self.resume(next_seq)
+
+    def resume(self, next_seq: int) -> None:
+        """Want the records from ``next_seq`` on: what comes before was seen already."""
+        self.next_seq = self._wanted = next_seq
+
+    @property
+    def pictures_name(self) -> str:
+        """The pictures' file read last, "" before the first."""
+        return self._pictures.name
+
+    def close(self) -> None:
+        """Let go of the pictures' file. Twice is safe."""
+        self._pictures.close()
 
     def decode(self, chunk: bytes) -> Decoded:
-        """Return the records of ``chunk``, whole lines, as one batch (None when it has none)."""
+        """Return the records of ``chunk``, whole lines, as one batch (None when it has none).
+
+        The batch begins where the last one ended, so that it covers a hole that it names.
+        """
         decoded = Decoded()
-        found = self._in_order(self._records(chunk, decoded), decoded)
-        if found:
-            first, last = found[0][0].seq, found[-1][0].seq
-            decoded.batch = RecordBatch(self.channel, first, last, run_id=self.run_id)
-            self._fill(decoded, found)
+        records, lines = self._records(chunk, decoded)
+        first, kept = self.next_seq, records
+        if not self._follows(records):
+            places = self._in_order(records, lines, decoded)
+            kept = [records[place] for place in places]
+            lines = [lines[place] for place in places] if lines else []
+        if self.next_seq > first:
+            decoded.batch = RecordBatch(self.channel, first, self.next_seq - 1, run_id=self.run_id)
+            self._fill(decoded, kept, lines)
         return decoded
 
-    def _records(self, chunk: bytes, decoded: Decoded) -> Iterable[tuple[Any, bytes]]:
-        """Return each record with its line (empty where it will not be asked for)."""
+    def _records(self, chunk: bytes, decoded: Decoded) -> tuple[list[Any], list[bytes]]:
+        """Return the records, and the line of each where one of them will be asked for."""
         try:
+            if not chunk.isascii():
+                chunk.decode()  # texts are taken over as they are: they must be text
             records = spool.decoder.decode_lines(chunk)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except BROKEN:
             return self._line_by_line(chunk, decoded)
-        if any(record.__class__ is spool.Run for record in records):
+        if spool.Run in set(map(type, records)):
             return self._line_by_line(chunk, decoded)
-        return [(record, b"") for record in records]
+        return records, []
 
-    def _line_by_line(self, chunk: bytes, decoded: Decoded) -> Iterator[tuple[Any, bytes]]:
+    def _line_by_line(self, chunk: bytes, decoded: Decoded) -> tuple[list[Any], list[bytes]]:
+        records, lines = [], []
         for line in chunk.split(b"\n"):
             if not line.strip():
                 continue
             try:
-                yield spool.decoder.decode(line), line
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                line.decode()
+                record = spool.decoder.decode(line)
+                if record.__class__ is spool.Run:
+                    spool.run_data(line)
+            except BROKEN as error:
                 decoded.rejected.append(Rejected(line, str(error)))
+                record = _Bad(_claimed(line))
+            records.append(record)
+            lines.append(line)
+        return records, lines
 
-    def _in_order(
-        self, records: Iterable[tuple[Any, bytes]], decoded: Decoded
-    ) -> list[tuple[Any, bytes]]:
-        found = []
-        for item in records:
-            seq = item[0].seq
-            if seq < self.next_seq:
+    def _follows(self, records: list[Any]) -> bool:
+        """Tell whether the records are all good and go on without a hole; take note of it."""
+        first, after = self.next_seq, self.next_seq + len(records)
+        if [record.seq for record in records] != list(range(first, after)):
+            return False
+        if _Bad in set(map(type, records)):
+            return False
+        self.next_seq = after
+        return True
+
+    def _in_order(self, records: list[Any], lines: list[bytes], decoded: Decoded) -> list[int]:
+        """Return the places of the good records that are new; name holes and wrong numbers."""
+        found: list[int] = []
+        ceilings = _lowest_after(records)
+        for place, record in enumerate(records):
+            seq = record.seq
+            if record.__class__ is _Bad:
+                self.next_seq += seq == self.next_seq
+            elif seq < self._wanted:
                 continue
-            if seq > self.next_seq:
-                decoded.gaps.append((self.next_seq, seq - 1))
-            self.next_seq = seq + 1
-            found.append(item)
+            elif seq < self.next_seq or seq > ceilings[place]:
+                line = lines[place] if lines else msgspec.json.encode(record)
+                decoded.rejected.append(Rejected(line, f"the number {seq} is out of order"))
+            else:
+                if seq > self.next_seq:
+                    decoded.gaps.append((self.next_seq, seq - 1))
+                self.next_seq = seq + 1
+                found.append(place)
         return found
 
-    def _fill(self, decoded: Decoded, found: list[tuple[Any, bytes]]) -> None:
+    def _fill(self, decoded: Decoded, records: list[Any], lines: list[bytes]) -> None:
         batch = decoded.batch
         assert batch is not None
-        steps = [record for record, _ in found if record.__class__ is spool.Step]
-        if steps:
-            batch.steps = _step_columns(steps)
-        for record, line in found:
+        kinds = set(map(type, records))
+        if spool.Step in kinds:
+            some = len(kinds) > 1
+            batch.steps = _step_columns([r for r in records if type(r) is spool.Step])
+            if not some:
+                return
+        for place, record in enumerate(records):
             kind = record.__class__
             if kind is spool.Step:
                 continue
             if kind is spool.VStep:
                 _add_vstep(batch.steps, record)
             elif kind is spool.Run:
-                data = spool.run_data(line)
+                data = spool.run_data(lines[place])
                 batch.events.append(EventEntry(record.seq, record.event, data, record.time_ns))
             elif kind is spool.Frame:
                 self._add_frame(decoded, record)
@@ -137,25 +190,63 @@ class SpoolDecoder:
         batch = decoded.batch
         assert batch is not None
         try:
-            raw = self._pixels(record)
+            pixels = self._pictures.packed(record.file, record.offset, record.length)
         except OSError as error:
-            decoded.rejected.append(Rejected(b"", f"frame {record.seq}: {error}"))
+            reason = f"frame {record.seq}: {error}"
+            decoded.rejected.append(Rejected(msgspec.json.encode(record), reason))
             return
         names = ("seq", "index", "episode", "step", "height", "width", "channels", "format")
         values = {name: getattr(record, name) for name in names}
-        batch.frames.append(
-            FrameEntry(instance=record.stream, pixels=self._pack.compress(raw), **values)
-        )
+        batch.frames.append(FrameEntry(instance=record.stream, pixels=pixels, **values))
 
-    def _pixels(self, record: spool.Frame) -> bytes:
-        if self._frames_dir is None:
-            raise OSError("the channel's frames are not at hand")
-        with (self._frames_dir / record.file).open("rb") as file:
-            file.seek(record.offset)
-            raw = file.read(record.length)
-        if len(raw) != record.length:
-            raise OSError(f"{record.file} ends before it")
-        return raw
+
+class Pictures:
+    """A channel's raw pixels, read at a place and packed. Keeps the newest file open."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._pack = zstandard.ZstdCompressor(level=FRAME_LEVEL)
+        self.name, self._file = "", -1
+
+    def close(self) -> None:
+        """Close the file. Twice is safe."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def packed(self, name: str, offset: int, length: int) -> bytes:
+        """Return ``length`` bytes of a file, as zstd. Raises OSError when they are not there."""
+        if name != self.name or self._file < 0:
+            if self._folder is None:
+                raise OSError("the channel's frames are not at hand")
+            self.close()
+            self._file = os.open(self._folder / name, os.O_RDONLY | os.O_CLOEXEC)
+            self.name = name
+        raw = os.pread(self._file, length, offset)
+        if len(raw) != length:
+            raise OSError(f"{name} ends before it")
+        return self._pack.compress(raw)
+
+
+class _Bad(NamedTuple):
+    """Stands for a line that is no record; ``seq`` is the number that it claims, or 0."""
+
+    seq: int
+
+
+def _claimed(line: bytes) -> int:
+    found = _NUMBER.match(line)
+    return int(found[1]) if found else 0
+
+
+def _lowest_after(records: list[Any]) -> list[int]:
+    """Return for each record the lowest number of a good one behind it: its own is below that."""
+    lowest, found = 1 << 62, []
+    for record in reversed(records):
+        found.append(lowest)
+        if record.__class__ is not _Bad:
+            lowest = min(lowest, record.seq)
+    return found[::-1]
 
 
 def _number(value: float | str) -> float:
@@ -171,7 +262,23 @@ def _numbers(values: list[Any]) -> list[float]:
 
 def _cells(raws: Sequence[msgspec.Raw]) -> list[int | float | str | None]:
     """Return actions as a batch holds them: numbers as such, else the text as written."""
-    return [_cell(str(memoryview(raw), "utf-8")) for raw in raws]
+    try:
+        values = _any.decode(b"[" + b",".join(raws) + b"]")
+    except BROKEN:
+        values = []
+    kinds = set(map(type, values))
+    if values and kinds <= _PLAIN and (kinds == {float} or _are_int64(values)):
+        return values
+    return [_cell(str(raw, "utf-8")) for raw in raws]  # type: ignore[arg-type]
+
+
+_any = msgspec.json.Decoder()
+_PLAIN = {int, float, NoneType}
+
+
+def _are_int64(values: Sequence[int | float | None]) -> bool:
+    whole = [value for value in values if type(value) is int]
+    return not whole or (min(whole) >= -(1 << 63) and max(whole) < 1 << 63)
 
 
 def _cell(text: str) -> int | float | str | None:
@@ -189,7 +296,8 @@ def _cell(text: str) -> int | float | str | None:
 
 
 def _texts(raws: Sequence[msgspec.Raw]) -> list[str]:
-    return [str(memoryview(raw), "utf-8") for raw in raws]
+    """Return JSON texts as they were written; a line's parts hold no line break."""
+    return b"\n".join(raws).decode().split("\n") if raws else []
 
 
 def _flags(terminated: list[bool], truncated: list[bool], flags: list[int]) -> list[int]:

@@ -134,7 +134,7 @@ class Frame(msgspec.Struct, tag_field="type", tag="frame"):
     format: Literal["RGB", "RGBA", "GREY", "BGRX"]
     file: Annotated[str, msgspec.Meta(pattern=r"^frames-[0-9]+\.bin$")]
     offset: Index
-    length: Annotated[int, msgspec.Meta(ge=1, le=64 << 20)]
+    length: Annotated[int, msgspec.Meta(ge=1, le=48 << 20)]  # below a message's limit
 
     def __post_init__(self) -> None:
         if {"RGB": 3, "RGBA": 4, "GREY": 1, "BGRX": 4}[self.format] != self.channels:

@@ -12,22 +12,28 @@ from gym_gui.services.trainer.foreign_lane import ForeignLane
 from gym_gui.services.trainer.printed import Completer
 
 READ_BYTES = 1 << 20
+LINE_BYTES = 32 << 20  # the longest line that can be a record
 STDOUT_CHANNEL = "stdout"
 
 
 @dataclass(slots=True)
 class Lines:
-    """Whole lines of one channel, in order. ``first`` is the sequence number of the first one."""
+    """Whole lines of one channel, in order.
 
-    first: int
+    first: the number of the first one where numbers are counted by place, as those of printed
+    lines are; 0 where the records carry their own.
+    """
+
     lines: list[bytes]
+    first: int = 0
+
+    def part(self, start: int, end: int) -> Lines:
+        """Return some of the lines."""
+        return Lines(self.lines[start:end], self.first and self.first + start)
 
 
 class ChannelTail:
-    """One channel's segments. A segment is named by the first sequence number it holds.
-
-    Sequence numbers are counted by position, so a line that cannot be read keeps its number.
-    """
+    """One channel's segments. A segment is named by the first sequence number it holds."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -35,42 +41,29 @@ class ChannelTail:
         self._segment: int | None = None
         self._file = -1
         self._rest = b""
-        self._next = 1
+        self._frames = 0  # the number of the newest pictures' file that was spoken of
 
     def close(self) -> None:
+        """Close the segment. Twice is safe."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
     def seek(self, committed: int) -> None:
-        """Go on behind ``committed``: in the newest segment that starts at or before it."""
+        """Begin with the newest segment that starts at or before the record to go on with."""
         self.close()
         self._rest = b""
         starts = self._starts()
         fitting = [start for start in starts if start <= committed + 1]
         self._segment = fitting[-1] if fitting else (starts[0] if starts else None)
-        self._next = self._segment or 1
-        while self._next <= committed:
-            if self._skip(committed + 1 - self._next) == 0:
-                break
 
     def read(self) -> Lines | None:
         """Return the whole lines there are, up to some ``READ_BYTES``; None when there are none."""
         data = self._read_bytes()
         if not data:
             return None
-        whole, newline, rest = (self._rest + data).rpartition(b"\n")
-        self._rest = rest
-        if not newline:
-            return None
-        lines = whole.split(b"\n")
-        first, self._next = self._next, self._next + len(lines)
-        return Lines(first, lines)
-
-    def sync(self) -> None:
-        """Have what is written reach the disk. May take a while."""
-        if self._file >= 0:
-            os.fdatasync(self._file)
+        whole, self._rest = _whole_lines(self._rest, data)
+        return Lines(whole) if whole else self.read()
 
     def torn(self) -> bytes:
         """Return the last line's beginning, left by a writer that died in the middle of it."""
@@ -78,44 +71,41 @@ class ChannelTail:
 
     def trim(self, committed: int) -> None:
         """Delete the segments whose every line is committed, except the one being written."""
-        starts = self._starts()
-        for start, following in itertools.pairwise(starts):
+        for start, following in itertools.pairwise(self._starts()):
             if following <= committed + 1 and start != self._segment:
                 self._path(start).unlink(missing_ok=True)
+
+    def trim_pictures(self, before: int) -> None:
+        """Delete the raw pictures of the files numbered below ``before``: they are committed."""
+        for name in _names(self.directory):
+            number = frames_number(name)
+            if number is not None and number < before:
+                (self.directory / name).unlink(missing_ok=True)
 
     @property
     def frames_dir(self) -> Path:
         return self.directory
 
-    def _skip(self, count: int) -> int:
-        found = self.read()
-        if found is None:
-            return 0
-        if len(found.lines) > count:
-            kept = b"\n".join(found.lines[count:]) + b"\n"
-            self._rest = kept + self._rest
-            self._next = found.first + count
-        return len(found.lines)
-
     def _read_bytes(self) -> bytes:
-        if self._rest.endswith(b"\n"):  # whole lines left over by a skip
-            data, self._rest = self._rest, b""
-            return data
         while True:
             if self._file < 0 and not self._open():
                 return b""
             data = os.read(self._file, READ_BYTES)
-            if data or not self._advance():
+            if data:
                 return data
+            if not self._advance():
+                return b""
+            if self._file < 0 and self._rest:
+                return b"\n"  # the next segment has begun: this one's last line stays as it is
 
     def _open(self) -> bool:
-        starts = self._starts()
         if self._segment is None:
+            starts = self._starts()
             if not starts:
                 return False
-            self._segment = self._next = starts[0]
+            self._segment = starts[0]
         try:
-            self._file = os.open(self._path(self._segment), os.O_RDONLY)
+            self._file = os.open(self._path(self._segment), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         return True
@@ -123,7 +113,7 @@ class ChannelTail:
     def _advance(self) -> bool:
         """At the end of a segment: go to the next one, if the writer has begun it."""
         later = [start for start in self._starts() if start > (self._segment or 0)]
-        if not later or self._rest:
+        if not later:
             return False
         if os.fstat(self._file).st_size > os.lseek(self._file, 0, os.SEEK_CUR):
             return True  # written between the read and the look at the folder
@@ -132,14 +122,35 @@ class ChannelTail:
         return True
 
     def _starts(self) -> list[int]:
-        try:
-            names = os.listdir(self.directory)
-        except FileNotFoundError:
-            return []
-        return sorted(int(name[:-6]) for name in names if name.endswith(".jsonl"))
+        stems = (name[:-6] for name in _names(self.directory) if name.endswith(".jsonl"))
+        return sorted(int(stem) for stem in stems if stem.isdecimal())
 
     def _path(self, start: int) -> Path:
         return self.directory / f"{start:016d}.jsonl"
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
+
+
+def frames_number(name: str) -> int | None:
+    """Return n of ``frames-<n>.bin``, None for another name."""
+    number = name.removeprefix("frames-").removesuffix(".bin")
+    return int(number) if number.isdecimal() and name == f"frames-{number}.bin" else None
+
+
+def _whole_lines(rest: bytes, data: bytes) -> tuple[list[bytes], bytes]:
+    """Return the lines that ``data`` ends, and the beginning of the next.
+
+    Of a line beyond ``LINE_BYTES`` the beginning is kept: no record, to be set aside.
+    """
+    end = data.rfind(b"\n")
+    if end < 0:
+        return [], (rest + data if len(rest) < LINE_BYTES else rest)
+    return (rest + data[:end]).split(b"\n"), data[end + 1 :]
 
 
 class StdoutTail:
@@ -164,31 +175,32 @@ class StdoutTail:
         self._completer = Completer(self.lane)  # it counts from the first line on, skipped ones too
 
     def read(self) -> Lines | None:
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self._offset)
-                data = file.read(READ_BYTES)
-        except FileNotFoundError:
-            return None
-        self._offset += len(data)
-        whole, newline, rest = (self._rest + data).rpartition(b"\n")
-        self._rest = rest
-        if not newline:
-            return None
-        lines = [line for line in whole.split(b"\n") if looks_like_record(line)]
-        first, self._next = self._next, self._next + len(lines)
-        lines = self._completer.complete(first, lines)
-        done = max(0, self._skip_to + 1 - first)
-        return Lines(first + done, lines[done:]) if lines[done:] else self.read()
-
-    def sync(self) -> None:
-        """Nothing to do: the worker's output is its own."""
+        """Return the records' lines, numbered by place, as a spool holds them."""
+        while True:
+            try:
+                with self.path.open("rb") as file:
+                    file.seek(self._offset)
+                    data = file.read(READ_BYTES)
+            except FileNotFoundError:
+                return None
+            if not data:
+                return None
+            self._offset += len(data)
+            whole, self._rest = _whole_lines(self._rest, data)
+            lines = [line for line in whole if looks_like_record(line)]
+            first, self._next = self._next, self._next + len(lines)
+            lines = self._completer.complete(first, lines)
+            done = max(0, self._skip_to + 1 - first)
+            if lines[done:]:
+                return Lines(lines[done:], first + done)
 
     def torn(self) -> bytes:
         return self._rest if looks_like_record(self._rest) else b""
 
     def trim(self, committed: int) -> None:
         """Keep everything: this is the worker's own output."""
+
+    trim_pictures = trim
 
     @property
     def frames_dir(self) -> Path:

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import signal
 import sys
@@ -28,9 +27,10 @@ from gym_gui.rpc import trainer_pb2 as pb
 from gym_gui.rpc.channel import open_channel
 from gym_gui.rpc.codec import encode_batch
 from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceStub
-from gym_gui.services.trainer.decoding import ChannelDecoder
+from gym_gui.services.trainer.decoding import BATCH_LINES, ChannelDecoder, batches_of
 from gym_gui.services.trainer.files import read_json, worker_has_ended
 from gym_gui.services.trainer.foreign_lane import ForeignLane
+from gym_gui.services.trainer.keeping import Keeping, RejectedLines
 from gym_gui.services.trainer.progress import Progress
 from gym_gui.services.trainer.spool import (
     ChannelTail,
@@ -40,8 +40,8 @@ from gym_gui.services.trainer.spool import (
     Tail,
     channel_folders,
 )
+from gym_gui.telemetry.batch import RecordBatch
 
-BATCH_LINES = 1024
 WINDOW = 64  # batches that may be without an acknowledgement
 POLL_S = 0.02
 RETRY_S = (0.1, 0.5, 1.0, 2.0)
@@ -54,10 +54,10 @@ class _Channel:
     def __init__(self, tail: Tail, decoder: ChannelDecoder) -> None:
         self.tail = tail
         self.decoder = decoder
-        self.sent = 0
         self.committed = 0
         self.greeted = asyncio.Event()
         self.unanswered: deque[tuple[int, int]] = deque()  # of each batch: last_seq, oldest step
+        self._pictures: deque[tuple[int, int]] = deque()  # last_seq, oldest file needed after it
 
     def acknowledge(self, committed: int) -> list[int]:
         """Take note of a mark; return the time of the oldest step of each batch it answers."""
@@ -65,8 +65,26 @@ class _Channel:
         answered = []
         while self.unanswered and self.unanswered[0][0] <= committed:
             answered.append(self.unanswered.popleft()[1])
-        self.tail.trim(self.committed)
         return answered
+
+    def sent(self, batch: RecordBatch) -> None:
+        """Take note of a batch that is on its way."""
+        oldest_ns = batch.steps.time_ns[0] if len(batch.steps) else 0
+        self.unanswered.append((batch.last_seq, oldest_ns))
+        number = self.decoder.pictures_number
+        if not self._pictures or self._pictures[-1][1] != number:
+            self._pictures.append((batch.last_seq, number))
+
+    def tidy(self, *, keep_segments: bool) -> None:
+        """Delete what is committed: raw pictures always, segments unless they are to be kept."""
+        while self._pictures and self._pictures[0][0] <= self.committed:
+            self.tail.trim_pictures(self._pictures.popleft()[1])
+        if not keep_segments:
+            self.tail.trim(self.committed)
+
+    def close(self) -> None:
+        self.tail.close()
+        self.decoder.close()
 
 
 class Proxy:
@@ -78,7 +96,8 @@ class Proxy:
         self.stopping = asyncio.Event()
         self.prints = PrintedRecords(run_dir.stdout)
         self.progress = Progress(run_dir.proxy)
-        self._rejected = run_dir.rejected.open("a", encoding="utf-8")
+        self.keeping = Keeping(run_dir)
+        self._rejects = RejectedLines(run_dir.rejected)
 
     async def run(self) -> None:
         """Publish until the end; begin again behind the committed mark when the daemon goes."""
@@ -99,13 +118,11 @@ class Proxy:
 
     def close(self) -> None:
         self.progress.write()
-        self._rejected.close()
+        self._rejects.close()
 
     def reject(self, channel: str, seq: int, line: bytes, reason: str) -> None:
         """Set a bad line aside, with the reason."""
-        entry = {"channel": channel, "seq": seq, "reason": reason}
-        self._rejected.write(json.dumps({**entry, "line": line.decode(errors="replace")}) + "\n")
-        self._rejected.flush()
+        self._rejects.add(channel, seq, line, reason)
 
 
 class _Publishing:
@@ -139,7 +156,7 @@ class _Publishing:
             answers.cancel()
             await asyncio.gather(answers, return_exceptions=True)
             for channel in self.channels.values():
-                channel.tail.close()
+                channel.close()
             self._call.cancel()
 
     async def _take_answers(self) -> None:
@@ -155,7 +172,7 @@ class _Publishing:
             # Asked before reading: nothing comes after it.
             ended = worker_has_ended(self.proxy.run_dir.supervisor)
             if self.proxy.progress.write_now_and_then():
-                await self._sync_channels()
+                await asyncio.to_thread(self._tidy)
             await self._open_new_channels()
             sent = 0
             for channel in list(self.channels.values()):
@@ -163,17 +180,18 @@ class _Publishing:
             if self.lane is not None:
                 self.lane.show()
             if not sent and ended:
-                await self._send_torn_lines()
+                await self._send_last_words()
                 await self._all_committed()
+                await asyncio.to_thread(self._tidy)
                 self._complete = True
                 return
             if sent < BATCH_LINES:  # let a batch's worth come together
                 await asyncio.sleep(POLL_S)
 
-    async def _sync_channels(self) -> None:
-        """Once a second: a power cut then costs the last second at most."""
-        for channel in self.channels.values():
-            await asyncio.to_thread(channel.tail.sync)
+    def _tidy(self) -> None:
+        keep = self.proxy.keeping.keeps_segments()
+        for channel in list(self.channels.values()):
+            channel.tidy(keep_segments=keep)
 
     async def _open_new_channels(self) -> None:
         tails: list[Tail] = [
@@ -203,7 +221,7 @@ class _Publishing:
         channel = self.channels[name] = _Channel(tail, decoder)
         await self._call.write(pb.Publication(hello=pb.Hello(run_id=self.run_id, channel=name)))
         await channel.greeted.wait()
-        channel.sent = channel.committed
+        decoder.resume(channel.committed)
         tail.seek(channel.committed)
 
     async def _send(self, channel: _Channel) -> int:
@@ -214,21 +232,19 @@ class _Publishing:
         return len(found.lines)
 
     async def _send_lines(self, channel: _Channel, found: Lines) -> None:
-        for start in range(0, len(found.lines), BATCH_LINES):
-            lines = found.lines[start : start + BATCH_LINES]
-            batch, rejected = channel.decoder.decode(found.first + start, lines)
-            await self._credit.acquire()
-            oldest_ns = batch.steps.time_ns[0] if len(batch.steps) else 0
-            channel.unanswered.append((batch.last_seq, oldest_ns))
-            channel.sent = batch.last_seq
-            await self._call.write(pb.Publication(batch=encode_batch(batch, rejected=rejected)))
+        for part in batches_of(found):
+            await self._send_batch(channel, *channel.decoder.decode(part))
 
-    async def _send_torn_lines(self) -> None:
+    async def _send_batch(self, channel: _Channel, batch: RecordBatch | None, bad: int) -> None:
+        if batch is not None:
+            await self._credit.acquire()
+            channel.sent(batch)
+            await self._call.write(pb.Publication(batch=encode_batch(batch, rejected=bad)))
+
+    async def _send_last_words(self) -> None:
         """A worker that died in the middle of a line left no record: drop it, and say so."""
         for channel in self.channels.values():
-            torn = channel.tail.torn()
-            if torn:
-                self.proxy.reject(channel.tail.channel, channel.sent + 1, torn, "broken off")
+            await self._send_batch(channel, *channel.decoder.last(channel.tail.torn()))
 
     async def _all_committed(self) -> None:
         for _ in range(WINDOW):
