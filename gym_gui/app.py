@@ -75,11 +75,13 @@ def main(
     *,
     submit: RunSpec | None = None,
     replay: str = "",
+    moment: tuple[int, int, int] | None = None,
     select_run: str = "",
 ) -> int:
     """Open the window and return when it is closed.
 
-    submit: a run to start in it; replay: a run whose replay is opened; select_run: a run to show.
+    submit: a run to start in it; replay: a run whose replay is opened, at ``moment`` (stream,
+    episode, step; -1 is the reset) if it is given; select_run: a run to show.
     """
     application = make_application()
     choose_graphics()
@@ -90,7 +92,7 @@ def main(
     if submit is not None:
         QtCore.QTimer.singleShot(0, lambda: window.submit(submit))
     if replay or select_run:
-        _show_once_known(window, replay or select_run, is_replay=bool(replay))
+        _show_once_known(window, replay or select_run, is_replay=bool(replay), moment=moment)
     interrupt = _quit_on_interrupt(window)
     try:
         return application.exec()
@@ -100,7 +102,9 @@ def main(
         link.stop()
 
 
-def _show_once_known(window: Any, run_id: str, *, is_replay: bool) -> None:
+def _show_once_known(
+    window: Any, run_id: str, *, is_replay: bool, moment: tuple[int, int, int] | None
+) -> None:
     """Open a run's tab as soon as the list of runs holds it."""
 
     def look() -> None:
@@ -108,7 +112,12 @@ def _show_once_known(window: Any, run_id: str, *, is_replay: bool) -> None:
             return
         window.model.modelReset.disconnect(look)
         window.panel.select(run_id)
-        window.do_open_tab("replay", run_id) if is_replay else window.show_run(run_id)
+        if moment is not None:
+            window.open_episode(run_id, *moment)
+        elif is_replay:
+            window.do_open_tab("replay", run_id)
+        else:
+            window.show_run(run_id)
 
     window.model.modelReset.connect(look)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -53,6 +55,21 @@ def print_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         click.echo(
             "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         )
+
+
+def command_line(data_dir: DataDir, *words: str) -> str:
+    """Return how the reader calls gym-gui with ``words`` for this data folder, as typed here."""
+    found = shutil.which("gym-gui")
+    own = Path(sys.executable).with_name("gym-gui")
+    if not own.exists():
+        program = [sys.executable, "-m", "gym_gui"]
+    elif found and os.path.samefile(found, own):
+        program = ["gym-gui"]
+    else:
+        beside = os.path.relpath(own)
+        program = [str(own) if beside.startswith("..") else beside]
+    place = [] if data_dir.root == DataDir().root else ["--data-dir", str(data_dir.root)]
+    return shlex.join([*program, *place, *words])
 
 
 def human_size(size_bytes: int) -> str:

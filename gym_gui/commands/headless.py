@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gym_gui.commands.common import human_duration, print_json
+from gym_gui.commands.common import command_line, human_duration, print_json
 from gym_gui.core.errors import DaemonError, GymGuiError, StoreSpaceError
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import RunRecord, RunSpec, RunState
@@ -89,7 +89,7 @@ def _give_up_if_stuck(run_dir: RunDir, newest: list[RunRecord]) -> None:
         raise StoreSpaceError(
             f"The program has ended, but its recording waits ({newest[0].steps:,} steps are "
             f"stored): {newest[0].trouble}",
-            next_step="What waits is kept in the run's folder. See: gym-gui runs",
+            next_step=f"What waits is kept in {run_dir.root}; it is stored once there is room.",
         )
 
 
@@ -111,7 +111,7 @@ def run_headless(
     if as_json:
         print_json(summary)
     else:
-        _print_summary(summary)
+        _print_summary(summary, data_dir)
     return _judge(record, run_dir)
 
 
@@ -185,7 +185,7 @@ def _last_frame(run_dir: RunDir, output: Path) -> tuple[str | None, str]:
         return None, str(error)
 
 
-def _print_summary(summary: dict[str, Any]) -> None:
+def _print_summary(summary: dict[str, Any], data_dir: DataDir) -> None:
     def line(label: str, text: str) -> None:
         click.echo(f"  {label:<15}{text}")
 
@@ -202,7 +202,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
     if "curve" in summary:
         line("learning curve", summary["curve"])
         line("last frame", summary["last_frame"] or f"none: {summary['frame_note']}")
-        line("replay", f"gym-gui replay {run_id}")
+        line("replay", command_line(data_dir, "replay", run_id))
 
 
 def _counted(summary: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gym_gui.commands.common import data_dir_option, find_run, json_option, print_json
+from gym_gui.commands.common import data_dir_option, find_run, has_display, json_option, print_json
 from gym_gui.core.errors import UsageError
 from gym_gui.core.paths import DataDir
 
@@ -19,6 +19,7 @@ from gym_gui.core.paths import DataDir
 @click.option("--png", type=click.Path(path_type=Path), help="Write one moment as PNG.")
 @click.option("--gif", type=click.Path(path_type=Path), help="Write the episode as animation.")
 @click.option("--fps", type=click.FloatRange(min=1), default=50.0, show_default=True)
+@click.option("--headless", is_flag=True, help="No window: check the episode here.")
 @data_dir_option
 @json_option
 def replay(
@@ -29,13 +30,15 @@ def replay(
     png: Path | None,
     gif: Path | None,
     fps: float,
+    headless: bool,
     data_dir: DataDir,
     as_json: bool,
 ) -> int:
-    """Live a recorded episode of RUN again, and write pictures of it.
+    """Show a recorded episode of RUN again, in a window or as pictures.
 
     It is simulated again from its seed and actions, in the interpreter that trained, and compared
-    with the recording at every step. RUN is an id, the beginning of one, or `last`.
+    with the recording at every step. RUN is an id, the beginning of one, or `last`. Where there
+    is no display, or with --headless, it is only compared.
 
     \b
       gym-gui replay last
@@ -46,8 +49,14 @@ def replay(
     from gym_gui.services.replay import EpisodeReplay, last_episode
 
     run_dir = data_dir.run(find_run(data_dir, run).run_id)
+    asked = episode is not None
     if episode is None:
         stream, episode = last_episode(run_dir)
+    if has_display() and not (headless or as_json or png or gif):
+        from gym_gui.commands.window import open_window
+
+        moment = (stream, episode, -1 if step is None else step) if asked else None
+        return open_window(data_dir, replay=run_dir.run_id, moment=moment)
     with EpisodeReplay(run_dir, stream=stream, episode=episode) as found:
         count = len(found.steps)
         written = []
@@ -82,7 +91,9 @@ def replay(
     for name in written:
         click.echo(f"  {name}")
     if not written:
-        click.echo("  See it: --gif FILE writes the episode, --png FILE one moment.")
+        click.echo(
+            "  See it: on a display a window opens; --gif FILE writes it, --png FILE a moment."
+        )
     return 0
 
 

@@ -114,15 +114,15 @@ class RunCommands:
         self.tabs.add_dynamic_tab(run_id, kind.title, widget, icon_name=kind.icon, help=name)
         self._window._show_middle()
 
-    def open_episode(self, run_id: str, stream: int, episode: int) -> None:
-        """Open the replay of one episode."""
+    def open_episode(self, run_id: str, stream: int, episode: int, step: int = -1) -> None:
+        """Open the replay of one episode at a step; -1 is the reset."""
         if not tab_kind("replay").is_available:
             self.status.say(self.tr("This installation has no replay."))
             return
         self.do_open_tab("replay", run_id)
         tab: Any = self.tabs.find(run_id, tab_kind("replay").title)
         if hasattr(tab, "show_episode"):
-            tab.show_episode(stream, episode)
+            tab.show_episode(stream, episode, step)
 
     def do_stop_run(self, *_: object) -> None:
         record = self._chosen()
