@@ -275,3 +275,52 @@ def test_a_worker_needs_only_a_form_and_a_command(data_dir: DataDir) -> None:
 
     spec = build_spec(Echo(), {"text": "bye"}, data_dir=data_dir)
     assert spec.command == ["echo", "--text", "bye"]
+
+
+PLAIN = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--env-id", default="CartPole-v1", help="the environment")
+parser.add_argument("--seed", type=int, default=1)
+parser.add_argument("--lr", type=float, default=1e-3)
+parser.add_argument("--hidden", type=int, nargs="+", default=[64, 64])
+parser.add_argument("--out", required=True)
+"""
+
+
+@pytest.fixture
+def plain_script(tmp_path: Path) -> Path:
+    path = tmp_path / "train.py"
+    path.write_text(PLAIN)
+    return path
+
+
+def test_a_plain_script_with_argparse_has_a_form_and_says_only_what_was_chosen(
+    plain_script: Path,
+) -> None:
+    fields = {field.name: field for field in get_worker("script").form({"script": plain_script})}
+    assert fields["env_id"].kind is Kind.ENV
+    assert fields["lr"].default == 1e-3
+    spec = build_spec("script", {"script": str(plain_script), "seed": 4})
+    assert spec.command[1:] == [str(plain_script), "--seed", "4"]
+    assert (spec.seed, spec.env_id) == (4, "CartPole-v1")
+
+
+@pytest.mark.parametrize(
+    ("words", "config", "said"),
+    [
+        (["--seed", "3", "--lr=0.01"], {"seed": 3, "lr": 0.01}, ["--seed", "3", "--lr", "0.01"]),
+        (["--lr", "0.5", "--seed", "1"], {"seed": 1}, ["--lr", "0.5", "--seed", "1"]),
+        (["fit", "--seed", "3"], {"args": ["fit", "--seed", "3"]}, ["fit", "--seed", "3"]),
+        (["--seed", "3", "--seed", "4"], {}, ["--seed", "3", "--seed", "4"]),
+        (["--see=3", "--seed", "3"], {}, ["--see=3", "--seed", "3"]),
+        (["--seed", "many"], {}, ["--seed", "many"]),
+    ],
+)
+def test_a_plain_scripts_words_reach_it_and_are_understood_only_as_a_whole(
+    plain_script: Path, words: list[str], config: dict, said: list[str]
+) -> None:
+    spec = build_spec("script", get_worker("script").values([str(plain_script), *words]))
+    assert spec.command[2:] == said
+    assert config.items() <= spec.config.items()
+    assert spec.seed == config.get("seed")  # never the default beside another word of the user's

@@ -26,7 +26,7 @@ def parse_arguments(worker: Worker, arguments: Sequence[str]) -> dict[str, Any]:
     unknown: list[str] = []
     while words:
         word = words.pop(0)
-        field, inline = _field_of(fields, word)
+        field, inline = field_of(fields, word)
         if field is None:
             unknown.append(word)
         else:
@@ -41,11 +41,36 @@ def parse_arguments(worker: Worker, arguments: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def read_options(fields: Sequence[Field], words: Sequence[str]) -> dict[str, Any] | None:
+    """Return the values that ``words`` say; None unless each is a known option, or its value, once.
+
+    An option that repeats its default is also kept in ``args``: the script is to get every word,
+    whatever else it may take its defaults from.
+    """
+    rest = list(words)
+    values: dict[str, Any] = {}
+    repeated: list[str] = []
+    while rest:
+        before = list(rest)
+        word = rest.pop(0)
+        field, inline = field_of(fields, word)
+        if field is None or field.name in values:
+            return None
+        try:
+            values[field.name] = _value(field, word, inline, rest)
+        except UsageError:
+            return None
+        if not field.arguments(values[field.name]):
+            repeated += before[: len(before) - len(rest)]
+    return {**values, "args": repeated} if repeated else values
+
+
 def _spelling(word: str) -> str:
     return word.replace("_", "-")
 
 
-def _field_of(fields: Sequence[Field], word: str) -> tuple[Field | None, str | None]:
+def field_of(fields: Sequence[Field], word: str) -> tuple[Field | None, str | None]:
+    """Return the field whose option ``word`` is, and the value after its ``=``."""
     if not word.startswith("-"):
         return None, None
     name, equals, inline = word.partition("=")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gym_gui.core.errors import ScriptNotFoundError
+from gym_gui.core.errors import ScriptNotFoundError, UsageError
 from gym_gui.core.paths import RunDir
+from gym_gui.services.workers.arguments import field_of, read_options
 from gym_gui.services.workers.base import Field, Kind, Worker
+from gym_gui.services.workers.parameters import script_fields
 
 SCRIPT_FIELD = Field("script", Kind.PATH, "", "the program to run", required=True, group="Script")
 ARGS_FIELD = Field(
@@ -32,7 +35,10 @@ def script_path(text: str) -> Path:
 
 
 class ScriptWorker(Worker):
-    """Runs a script as it is: Python with the tap, or any program that prints the protocol."""
+    """Runs a script as it is: Python with the tap, or any program that prints the protocol.
+
+    An argparse parser in it gives the form its fields; the script reads the same words as ever.
+    """
 
     name = "script"
     title = "Script"
@@ -43,19 +49,54 @@ class ScriptWorker(Worker):
     checkpoint_patterns = ("**/*.pt", "**/*.pth", "**/*.zip", "**/*.safetensors")
 
     def form(self, values: Mapping[str, Any]) -> list[Field]:
-        return [SCRIPT_FIELD, ARGS_FIELD]
+        script = values.get("script")
+        own = script_fields(Path(script).expanduser().absolute()) if script else []
+        return [SCRIPT_FIELD, *map(_offered, own), ARGS_FIELD]
 
     def command(self, values: Mapping[str, Any], *, python: str, run_dir: RunDir) -> list[str]:
         script = script_path(values["script"])
-        return [*launcher_of(script, python), str(script), *values["args"]]
+        words = self.arguments({**values, "script": str(script)})
+        return [*launcher_of(script, python), *words]
+
+    def complete(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values with the form's defaults, but none for what ``args`` says itself."""
+        whole = super().complete(values)
+        fields = self.form(values)
+        for word in whole["args"]:
+            field, _ = field_of(fields, word)
+            if field is not None and field.name not in values:
+                whole.pop(field.name, None)
+        return whole
 
     def default_name(self, values: Mapping[str, Any]) -> str:
         return Path(values["script"]).stem
 
-    def values(self, arguments):
-        """Return the script and its words, untouched: nothing in them is ours to interpret."""
+    def values(self, arguments: Sequence[str]) -> dict[str, Any]:
+        """Return what the words say where every one of them is known; else they stay as they are.
+
+        A script may have a grammar of its own (subcommands, abbreviations, options given twice):
+        its words then reach it untouched and in their order.
+        """
+        words = list(arguments[1:])
         values = super().values(arguments[:1])
-        return {**values, "args": list(arguments[1:])} if len(arguments) > 1 else values
+        said = read_options(self.form(values), words)
+        if said is not None:
+            return {**values, **said}
+        return {**values, "args": words}
+
+
+def _offered(field: Field) -> Field:
+    """Return a script's field such that what nobody chose is never said for the script.
+
+    A default that would not come back as itself (a list of numbers, an object) counts as unknown;
+    what is missing, the script says better than we can.
+    """
+    try:
+        kept = field.parse(field.default) == field.default
+    except UsageError:
+        kept = False
+    default, optional = (field.default, field.optional) if kept else (None, True)
+    return replace(field, required=False, default=default, optional=optional)
 
 
 def launcher_of(script: Path, python: str) -> list[str]:
