@@ -79,6 +79,7 @@ class RunSpec:
     config: the worker's settings as shown in the form and compared in Analytics.
     render_budget: share of wall time the tap may spend in ``render()``, 0 to 1.
     max_steps_per_s: initial pace, 0 is unlimited.
+    group_limit: while so many runs of its group train, this one waits as QUEUED; 0 never waits.
     """
 
     run_id: str
@@ -99,6 +100,7 @@ class RunSpec:
     render_budget: float = 0.05
     max_steps_per_s: float = 0.0
     created_ns: int = 0
+    group_limit: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

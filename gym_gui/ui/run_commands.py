@@ -45,8 +45,13 @@ class RunCommands:
     def _open_start_dialog(self, spec: RunSpec | None = None, script: str = "") -> None:
         from gym_gui.ui.widgets.start_run_dialog import StartRunDialog
 
-        options: dict[str, Any] = {"spec": spec} if spec else {}
-        dialog = StartRunDialog(self._window, self.context.data_dir, **options)
+        dialog = StartRunDialog(
+            self._window,
+            self.context.data_dir,
+            spec=spec,
+            script=script,
+            settings=self.context.settings,
+        )
         dialog.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.run_requested.connect(self._window.submit)
         dialog.open()

@@ -156,6 +156,9 @@ QPushButton:disabled { color: @muted; }
 QPushButton:default, QPushButton[primary="true"] {
     background: @accent; color: @on_accent; border-color: @accent; font-weight: 600;
 }
+QPushButton:default:disabled, QPushButton[primary="true"]:disabled {
+    background: @raised; color: @muted; border-color: @line;
+}
 QPushButton:focus { border-color: @accent; }
 QToolButton { border: 1px solid transparent; border-radius: 6px; padding: 4px; }
 QToolButton:hover { background: @raised; }

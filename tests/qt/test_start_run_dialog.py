@@ -11,6 +11,8 @@ from PySide6 import QtCore
 
 from gym_gui.controllers.background import Background
 from gym_gui.core.paths import DataDir
+from gym_gui.core.records import RunSpec
+from gym_gui.services.settings import Settings
 from gym_gui.services.workers.presets import Presets
 from gym_gui.ui.widgets.start_run_dialog import StartRunDialog
 
@@ -70,7 +72,8 @@ def test_background_hands_an_error_to_its_caller(qtbot) -> None:
 
 def test_the_command_line_follows_what_is_typed(qtbot, dialog, script: Path) -> None:
     qtbot.waitUntil(lambda: str(script) in dialog._line.text())
-    assert dialog._line.text() == f"gym-gui run --worker cleanrl -- {script}"
+    folder = script.parent
+    assert dialog._line.text() == f"gym-gui run --worker cleanrl --cwd {folder} -- {script}"
     editor = dialog._form._rows["learning_rate"][1]
     editor.set_value("0.01")
     qtbot.waitUntil(lambda: "--learning-rate 0.01" in dialog._line.text())
@@ -126,3 +129,44 @@ def test_the_environments_of_the_interpreter_are_offered(qtbot, dialog) -> None:
     qtbot.waitUntil(lambda: box.findText("Acrobot-v1") >= 0, timeout=60_000)
     assert box.currentText() == "CartPole-v1"
     assert sys.executable == dialog.specs()[0].command[0]
+
+
+def test_the_line_of_a_sweep_starts_the_whole_sweep(qtbot, dialog, script: Path) -> None:
+    dialog._sweep.set_state({"rows": [["seed", "1-3"], ["learning_rate", "0.1, 0.2"]]})
+    qtbot.waitUntil(lambda: "--sweep" in dialog._line.text())
+    assert "--sweep seed=1-3 --sweep learning_rate=0.1,0.2 -- " in dialog._line.text()
+    assert dialog._sweep._preview.text().startswith("6 runs:\ntrain seed=1 learning_rate=0.1")
+
+
+def test_a_run_of_another_folder_is_run_again_from_there(qtbot, data_dir: DataDir, script: Path):
+    spec = RunSpec("r-1", "script", [sys.executable, "train.py"], str(script.parent))
+    spec.config = {"script": "train.py", "args": ["--seed", "3"]}
+    again = StartRunDialog(None, data_dir, spec=spec)
+    qtbot.addWidget(again)
+    (second,) = again.specs()
+    assert second.command == [sys.executable, str(script), "--seed", "3"]
+    assert (second.cwd, second.config["seed"]) == (str(script.parent), 3)
+    again.reject()
+
+
+def test_a_new_run_begins_with_the_preferences(qtbot, data_dir: DataDir, script: Path) -> None:
+    settings = Settings(data_dir.root / "settings.toml")
+    settings["live.render_budget_percent"] = 12.5
+    settings["recording.observations"] = "whole"
+    settings["run.interpreters"] = ["/opt/rl/bin/python"]
+    dialog = StartRunDialog(None, data_dir, script=str(script), settings=settings)
+    qtbot.addWidget(dialog)
+    (spec,) = dialog.specs()
+    assert (spec.render_budget, spec.recording.observations) == (0.125, "whole")
+    qtbot.waitUntil(lambda: dialog._python.box.findText("/opt/rl/bin/python") > 0)
+    dialog.reject()
+
+
+def test_an_environment_that_is_not_installed_is_doubted_but_may_start(qtbot, dialog) -> None:
+    editor, note = dialog._form._rows["env_id"][1:]
+    qtbot.waitUntil(lambda: editor.input.findText("Acrobot-v1") >= 0, timeout=60_000)
+    editor.set_value("CartPool-v1")
+    qtbot.waitUntil(lambda: "not registered" in note.text())
+    assert dialog._start.isEnabled()
+    editor.set_value("CartPole-v1")
+    qtbot.waitUntil(lambda: note.text() == "the environment")

@@ -74,15 +74,21 @@ class RunManager:
         self._registry = RunRegistry(data_dir)
         self._control = ControlDesk(data_dir)
         self._live: dict[str, _Live] = {}
+        self._waiting: dict[str, RunRecord] = {}  # queued until others of their group have ended
         self._watchers: set[Watcher] = set()
 
     async def start(self) -> None:
         """Take up again what was running when the last daemon ended."""
         await asyncio.to_thread(sweep, self.data_dir.ring_dir)
         for record in await asyncio.to_thread(self._registry.list):
-            if not record.state.is_final and record.spec.mode != "human":
-                started = self.data_dir.run(record.run_id).supervisor.exists()
+            if record.state.is_final or record.spec.mode == "human":
+                continue
+            started = self.data_dir.run(record.run_id).supervisor.exists()
+            if record.state is RunState.QUEUED and not started:
+                self._waiting[record.run_id] = record
+            else:
                 await self._open(record, start=not started)
+        await self._start_waiting()
 
     async def close(self) -> None:
         """Let go of all runs; their supervisors and workers go on."""
@@ -110,9 +116,31 @@ class RunManager:
         spec.created_ns = spec.created_ns or time.time_ns()
         await asyncio.to_thread(need_room, self.data_dir)
         await asyncio.to_thread(prepare_folder, self.data_dir, spec)
-        record = await asyncio.to_thread(self._registry.add, spec, state=RunState.STARTING)
-        live = await self._open(record, start=True)
-        return live.record
+        state = RunState.QUEUED if spec.group_limit else RunState.STARTING
+        record = await asyncio.to_thread(self._registry.add, spec, state=state)
+        if spec.group_limit:
+            self._waiting[spec.run_id] = record
+            self._tell(record, urgent=True)
+            await self._start_waiting()
+        else:
+            await self._open(record, start=True)
+        return record
+
+    def _must_wait(self, spec: RunSpec) -> bool:
+        group = [live for live in self._live.values() if live.record.spec.group == spec.group]
+        return len(group) >= spec.group_limit
+
+    async def _start_waiting(self) -> None:
+        """Start what waits, in the order of submission, as far as its group has room.
+
+        From the check to ``_open``'s first line nothing else runs, so that no limit is overrun.
+        """
+        for run_id, record in list(self._waiting.items()):
+            if self._must_wait(record.spec) or self._waiting.pop(run_id, None) is None:
+                continue
+            record.state = RunState.STARTING
+            with contextlib.suppress(GymGuiError, OSError):  # its record says why it failed
+                await self._open(record, start=True)
 
     async def _open(self, record: RunRecord, *, start: bool = False) -> _Live:
         run_dir = self.data_dir.run(record.run_id)
@@ -156,6 +184,13 @@ class RunManager:
 
     async def cancel(self, run_id: str) -> RunRecord:
         """Ask a run's worker to end; a run that is over stays as it is."""
+        waiting = self._waiting.pop(run_id, None)
+        if waiting is not None:
+            waiting.state, waiting.ended_ns = RunState.CANCELLED, time.time_ns()
+            values = {"state": waiting.state, "ended_ns": waiting.ended_ns}
+            await asyncio.to_thread(self._registry.update, run_id, **values)
+            self._tell(waiting, urgent=True)
+            return waiting
         live = self._live.get(run_id)
         if live is None:
             return await self.get(run_id)
@@ -170,7 +205,7 @@ class RunManager:
 
     async def delete(self, run_id: str) -> None:
         """Delete a finished run for good. Raises UsageError while it is going on."""
-        if run_id in self._live:
+        if run_id in self._live or run_id in self._waiting:
             raise UsageError(f"{run_id} is still going on.", next_step="Stop it first.")
         await asyncio.to_thread(self._registry.delete, run_id)
 
@@ -251,6 +286,7 @@ class RunManager:
         del self._live[run_id]
         self.hub.forget_run(run_id)
         self._changed(live, urgent=True)
+        await self._start_waiting()
 
     async def _save_now_and_then(self, live: _Live) -> None:
         if time.monotonic() - live.saved > 1.0:
@@ -312,8 +348,11 @@ class RunManager:
             self._watchers.discard(watcher)
 
     def _changed(self, live: _Live, *, urgent: bool) -> None:
+        self._tell(live.record, urgent=urgent)
+
+    def _tell(self, record: RunRecord, *, urgent: bool) -> None:
         for watcher in self._watchers:
-            watcher.dirty[live.record.run_id] = live.record
+            watcher.dirty[record.run_id] = record
             watcher.changed.set()
             if urgent:
                 watcher.urgent.set()

@@ -10,6 +10,7 @@ from typing import Any
 from gym_gui.core.paths import DataDir
 
 LAST = "last"
+INTERPRETERS = 8  # remembered
 
 
 class Presets:
@@ -41,7 +42,15 @@ class Presets:
         return self._load().get(LAST, {})
 
     def remember(self, state: dict[str, Any]) -> None:
-        self._save({**self._load(), LAST: state})
+        """Keep what a run was started with, and its interpreter among the latest."""
+        stored = self._load()
+        recent = [state.get("python", ""), *stored.get("interpreters", [])]
+        kept = [path for path in dict.fromkeys(recent) if path][:INTERPRETERS]
+        self._save({**stored, LAST: state, "interpreters": kept})
+
+    def interpreters(self) -> list[str]:
+        """Return the interpreters used last, the latest first."""
+        return list(self._load().get("interpreters", []))
 
     def _load(self) -> dict[str, Any]:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -32,6 +33,7 @@ def build_spec(
     group: str = "",
     mode: str = "",
     launcher: str = "local",
+    group_limit: int = 0,
     recording: Recording | None = None,
     render_budget: float = 0.05,
     max_steps_per_s: float = 0.0,
@@ -63,6 +65,7 @@ def build_spec(
         group=group,
         mode=mode or chosen.mode(whole),
         launcher=launcher,
+        group_limit=group_limit,
         recording=recording or Recording(),
         render_budget=render_budget,
         max_steps_per_s=max_steps_per_s,
@@ -70,19 +73,36 @@ def build_spec(
     )
 
 
-def command_line(spec: RunSpec) -> str:
-    """Return the ``gym-gui run`` line that starts the same run again, quoted for a shell."""
+def command_line(spec: RunSpec, *, sweep: Sequence[str] = ()) -> str:
+    """Return the ``gym-gui run`` line that starts the same run again, quoted for a shell.
+
+    sweep: texts such as ``seed=1-5``; the line then starts every run of that sweep.
+    """
     worker = get_worker(spec.worker)
     words = ["gym-gui", "run", "--worker", spec.worker]
-    default, kept = RunSpec("", "", [], ""), Recording()
     if spec.command and sys.executable not in spec.command[:1] and _is_python(spec.command[0]):
         words += ["--python", spec.command[0]]
     if spec.name and spec.name != worker.default_name(spec.config):
         words += ["--name", spec.name]
     for tag in spec.tags:
         words += ["--tag", tag]
+    if spec.cwd != os.getcwd():
+        words += ["--cwd", spec.cwd]
     for option, value in (("--group", spec.group), ("--notes", spec.notes)):
         words += [option, value] if value else []
+    words += _recording_words(spec)
+    for text in sweep:
+        words += ["--sweep", text]
+    own = worker.arguments(spec.config)
+    return shlex.join(words + (["--", *own] if own else []))
+
+
+def _recording_words(spec: RunSpec) -> list[str]:
+    """Return the options for launcher, watching and recording that are not the defaults."""
+    default, kept = RunSpec("", "", [], ""), Recording()
+    words = ["--launcher", spec.launcher] if spec.launcher != default.launcher else []
+    if spec.group_limit:
+        words += ["--at-once", str(spec.group_limit)]
     if spec.render_budget != default.render_budget:
         words += ["--render-budget", str(spec.render_budget)]
     if spec.max_steps_per_s:
@@ -91,8 +111,9 @@ def command_line(spec: RunSpec) -> str:
         words += ["--observations", spec.recording.observations]
     if spec.recording.frames != kept.frames:
         words.append("--record-frames")
-    own = worker.arguments(spec.config)
-    return shlex.join(words + (["--", *own] if own else []))
+    if spec.recording.spool_policy != kept.spool_policy:
+        words += ["--spool-policy", spec.recording.spool_policy]
+    return words
 
 
 def _is_python(path: str) -> bool:

@@ -1,7 +1,9 @@
-"""What is asked of every run, whatever its worker: name, recording, pace."""
+"""What is asked of every run, whatever its worker: name, place, recording, pace."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
 from PySide6 import QtCore, QtWidgets
@@ -14,75 +16,88 @@ _OBSERVATIONS = {
     Observations.CHECKSUM.value: "a checksum only",
 }
 _POLICIES = {
-    SpoolPolicy.KEEP.value: "keep all while there is room",
-    SpoolPolicy.PAUSE_RUN.value: "pause the run",
-    SpoolPolicy.DROP_AND_COUNT.value: "drop and count",
+    SpoolPolicy.KEEP.value: "stop recording, loudly; training goes on",
+    SpoolPolicy.PAUSE_RUN.value: "pause the run until there is room",
+    SpoolPolicy.DROP_AND_COUNT.value: "leave out steps, and count them",
+}
+_TEXTS = {  # key: label, what an empty field means
+    "name": ("Name", "the script's or algorithm's"),
+    "group": ("Group", "runs that belong together, such as the seeds of one experiment"),
+    "tags": ("Tags", "words, with commas between them"),
+    "notes": ("Notes", "anything worth remembering"),
+    "cwd": ("Working folder", "the script's own folder"),
+    "launcher": ("Launcher", "local: a process on this machine"),
 }
 
 
 class RunOptions(QtWidgets.QWidget):
-    """Name, group, tags, notes, recording, render budget, pace and launcher."""
+    """Name, group, tags, notes, folder, launcher, recording, render budget and pace.
+
+    defaults: what stands there at first, in ``state()``'s form (the user's preferences).
+    """
 
     changed = QtCore.Signal()
 
-    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(
+        self,
+        defaults: Mapping[str, Any] | None = None,
+        parent: QtWidgets.QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._defaults = {**asdict(Recording()), "render_budget": 0.05, **(defaults or {})}
+        self._kept: dict[str, Any] = {}
         form = QtWidgets.QFormLayout(self)
         form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        self._texts = {
-            key: QtWidgets.QLineEdit() for key in ("name", "group", "tags", "notes", "launcher")
-        }
-        for key, hint in (
-            ("name", "the script's or algorithm's"),
-            ("group", "runs that belong together"),
-            ("tags", "separated by commas"),
-            ("notes", "anything worth remembering"),
-            ("launcher", "local"),
-        ):
-            self._texts[key].setPlaceholderText(hint)
-            self._texts[key].textChanged.connect(self.changed)
-            form.addRow(key.capitalize(), self._texts[key])
-        self._observations = _choice(_OBSERVATIONS, self.changed)
-        form.addRow("Observations are kept", self._observations)
-        self._frames = QtWidgets.QCheckBox("every frame (replay needs none)")
+        self._texts: dict[str, QtWidgets.QLineEdit] = {}
+        for key, (label, hint) in _TEXTS.items():
+            line = self._texts[key] = QtWidgets.QLineEdit()
+            line.setPlaceholderText(self.tr(hint))
+            line.setAccessibleName(self.tr(label))
+            line.textChanged.connect(self.changed)
+            form.addRow(self.tr(label), self._with_browse(line) if key == "cwd" else line)
+        self._observations = self._choice(_OBSERVATIONS)
+        form.addRow(self.tr("Observations are kept"), self._observations)
+        self._frames = QtWidgets.QCheckBox(self.tr("every frame (replay needs none)"))
         self._frames.toggled.connect(self.changed)
-        form.addRow("Keep", self._frames)
-        self._policy = _choice(_POLICIES, self.changed)
-        form.addRow("When the disk is full", self._policy)
-        self._budget = QtWidgets.QSpinBox(minimum=0, maximum=100, value=5, suffix=" % of its time")
+        form.addRow(self.tr("Keep"), self._frames)
+        self._policy = self._choice(_POLICIES)
+        form.addRow(self.tr("When the disk is full"), self._policy)
+        self._budget = QtWidgets.QDoubleSpinBox(minimum=0, maximum=100, decimals=1)
+        self._budget.setSuffix(self.tr(" % of the training's time"))
         self._budget.valueChanged.connect(self.changed)
-        form.addRow("Watching may cost", self._budget)
-        self._pace = QtWidgets.QSpinBox(
-            minimum=0, maximum=10_000_000, suffix=" steps/s", specialValueText="no limit"
-        )
+        form.addRow(self.tr("Watching may cost"), self._budget)
+        self._pace = QtWidgets.QSpinBox(minimum=0, maximum=10_000_000)
+        self._pace.setSuffix(self.tr(" steps/s"))
+        self._pace.setSpecialValueText(self.tr("no limit"))
         self._pace.valueChanged.connect(self.changed)
-        form.addRow("Pace", self._pace)
+        form.addRow(self.tr("Pace"), self._pace)
+        for spin in (self._budget, self._pace):
+            spin.setFixedWidth(220)
+        self.set_state({})
 
     def state(self) -> dict[str, Any]:
         """Return the entries as plain data."""
         return {
+            **self._kept,
             **{key: line.text() for key, line in self._texts.items()},
             "observations": self._observations.currentData(),
             "frames": (Frames.EVERY_STEP if self._frames.isChecked() else Frames.OFF).value,
             "spool_policy": self._policy.currentData(),
-            "render_budget": self._budget.value() / 100,
+            "render_budget": round(self._budget.value() / 100, 4),
             "max_steps_per_s": float(self._pace.value()),
         }
 
-    def set_state(self, state: dict[str, Any]) -> None:
+    def set_state(self, state: Mapping[str, Any]) -> None:
         """Show ``state()``'s form; what is missing gets its default."""
+        whole = {**self._defaults, **state}
+        self._kept = {key: whole[key] for key in ("max_numbers", "spool_limit_bytes")}
         for key, line in self._texts.items():
-            line.setText(str(state.get(key, "")))
-        kept = Recording()
-        self._observations.setCurrentIndex(
-            self._observations.findData(state.get("observations", kept.observations))
-        )
-        self._frames.setChecked(state.get("frames", kept.frames) != Frames.OFF.value)
-        self._policy.setCurrentIndex(
-            self._policy.findData(state.get("spool_policy", kept.spool_policy))
-        )
-        self._budget.setValue(round(100 * state.get("render_budget", 0.05)))
-        self._pace.setValue(int(state.get("max_steps_per_s", 0)))
+            line.setText(str(whole.get(key, "")))
+        self._observations.setCurrentIndex(self._observations.findData(whole["observations"]))
+        self._frames.setChecked(whole["frames"] != Frames.OFF.value)
+        self._policy.setCurrentIndex(self._policy.findData(whole["spool_policy"]))
+        self._budget.setValue(100 * whole["render_budget"])
+        self._pace.setValue(int(whole.get("max_steps_per_s", 0)))
 
     def values(self) -> dict[str, Any]:
         """Return keyword arguments for ``build_spec``."""
@@ -92,20 +107,32 @@ class RunOptions(QtWidgets.QWidget):
             "group": state["group"].strip(),
             "notes": state["notes"].strip(),
             "tags": [tag.strip() for tag in state["tags"].split(",") if tag.strip()],
+            "cwd": state["cwd"].strip() or None,
             "launcher": state["launcher"].strip() or "local",
-            "recording": Recording(
-                observations=state["observations"],
-                frames=state["frames"],
-                spool_policy=state["spool_policy"],
-            ),
+            "recording": Recording(**{item.name: state[item.name] for item in fields(Recording)}),
             "render_budget": state["render_budget"],
             "max_steps_per_s": state["max_steps_per_s"],
         }
 
+    def _with_browse(self, line: QtWidgets.QLineEdit) -> QtWidgets.QWidget:
+        holder = QtWidgets.QWidget()
+        row = QtWidgets.QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        button = QtWidgets.QPushButton(self.tr("Browse…"))
+        button.clicked.connect(lambda: self._browse(line))
+        row.addWidget(line, 1)
+        row.addWidget(button)
+        return holder
 
-def _choice(texts: dict[str, str], changed: Any) -> QtWidgets.QComboBox:
-    combo = QtWidgets.QComboBox()
-    for value, text in texts.items():
-        combo.addItem(text, value)
-    combo.currentIndexChanged.connect(changed)
-    return combo
+    def _browse(self, line: QtWidgets.QLineEdit) -> None:
+        title = self.tr("Choose the working folder")
+        path = QtWidgets.QFileDialog.getExistingDirectory(self, title, line.text())
+        if path:
+            line.setText(path)
+
+    def _choice(self, texts: Mapping[str, str]) -> QtWidgets.QComboBox:
+        combo = QtWidgets.QComboBox()
+        for value, text in texts.items():
+            combo.addItem(self.tr(text), value)
+        combo.currentIndexChanged.connect(self.changed)
+        return combo

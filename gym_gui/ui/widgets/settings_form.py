@@ -10,6 +10,9 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.errors import UsageError
 from gym_gui.services.workers import Field, Kind
+from gym_gui.ui import theme
+
+_WIDE = (Kind.PATH, Kind.LIST)  # these take the whole row; their help stands below
 
 
 class FieldEditor(QtWidgets.QWidget):
@@ -20,6 +23,7 @@ class FieldEditor(QtWidgets.QWidget):
     def __init__(self, field: Field, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
         self.field = field
+        self._environments: frozenset[str] = frozenset()
         self._layout = QtWidgets.QHBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self.input = self._make()
@@ -44,17 +48,18 @@ class FieldEditor(QtWidgets.QWidget):
             combo.currentTextChanged.connect(self.changed)
             return combo
         line = QtWidgets.QLineEdit()
-        line.setPlaceholderText("" if self.field.default is not None else "the script's own")
+        line.setPlaceholderText("" if self.field.required else "default")
         line.textChanged.connect(self.changed)
         return line
 
     def _add_browse(self) -> None:
-        button = QtWidgets.QPushButton("Browse…")
+        button = QtWidgets.QPushButton(self.tr("Browse…"))
         button.clicked.connect(self._browse)
         self._layout.addWidget(button)
 
     def _browse(self) -> None:
-        path, _ = QtWidgets.QFileDialog.getOpenFileName(self, f"Choose the {self.field.name}")
+        title = self.tr("Choose the {}").format(self.field.label.lower())
+        path, _ = QtWidgets.QFileDialog.getOpenFileName(self, title, self.raw())
         if path:
             self.set_value(path)
 
@@ -63,6 +68,7 @@ class FieldEditor(QtWidgets.QWidget):
         combo = self.input
         if not isinstance(combo, QtWidgets.QComboBox) or self.field.kind is not Kind.ENV:
             return
+        self._environments = frozenset(ids)
         text = combo.currentText()
         with QtCore.QSignalBlocker(combo):
             combo.clear()
@@ -103,9 +109,17 @@ class FieldEditor(QtWidgets.QWidget):
                 ) from error
         return self.field.parse(raw)
 
+    def doubt(self) -> str:
+        """Return what may be wrong with the value without forbidding the start; empty for none."""
+        text = self.raw() if self.field.kind is Kind.ENV else ""
+        if not text or not self._environments or ":" in text or text in self._environments:
+            return ""
+        return self.tr("not registered in this interpreter; the script may do it itself")
+
     def show_problem(self, message: str) -> None:
         """Mark the editor as wrong with ``message``, or as right with an empty one."""
-        self.input.setStyleSheet("border: 1px solid #d33;" if message else "")
+        colour = theme.current().bad
+        self.input.setStyleSheet(f"border: 1px solid {colour};" if message else "")
         self.input.setToolTip(message or self.field.help)
 
 
@@ -128,25 +142,35 @@ class SettingsForm(QtWidgets.QScrollArea):
         page = QtWidgets.QWidget()
         grid = QtWidgets.QGridLayout(page)
         grid.setColumnStretch(2, 1)
-        for row, field in enumerate(fields):
-            label = QtWidgets.QLabel(field.label)
-            editor = FieldEditor(field)
-            editor.setMinimumWidth(230)
-            note = QtWidgets.QLabel(field.help)
-            note.setWordWrap(True)
-            note.setForegroundRole(QtGui.QPalette.ColorRole.PlaceholderText)
-            if field.name in values:
-                editor.set_value(values[field.name])
-            editor.set_environments(self._environments)
-            editor.changed.connect(self.changed)
-            label.setBuddy(editor.input)
-            for column, widget in enumerate((label, editor, note)):
-                grid.addWidget(widget, row, column)
-            self._rows[field.name] = (label, editor, note)
-        grid.setRowStretch(len(fields), 1)
+        for number, field in enumerate(fields):
+            self._add_row(grid, 2 * number, field, values)
+        grid.setRowStretch(2 * len(fields), 1)
         self.setWidget(page)
         page.setAutoFillBackground(False)  # the tab's own colour shows through
         self.viewport().setAutoFillBackground(False)
+
+    def _add_row(
+        self, grid: QtWidgets.QGridLayout, row: int, field: Field, values: dict[str, Any]
+    ) -> None:
+        label = QtWidgets.QLabel(field.label)
+        editor = FieldEditor(field)
+        editor.setMinimumWidth(230)
+        note = QtWidgets.QLabel(field.help)
+        note.setWordWrap(True)
+        note.setForegroundRole(QtGui.QPalette.ColorRole.PlaceholderText)
+        if field.name in values:
+            editor.set_value(values[field.name])
+        editor.set_environments(self._environments)
+        editor.changed.connect(self.changed)
+        label.setBuddy(editor.input)
+        grid.addWidget(label, row, 0)
+        if field.kind in _WIDE:
+            grid.addWidget(editor, row, 1, 1, 2)
+            grid.addWidget(note, row + 1, 1, 1, 2)
+        else:
+            grid.addWidget(editor, row, 1)
+            grid.addWidget(note, row, 2)
+        self._rows[field.name] = (label, editor, note)
 
     def set_environments(self, ids: Sequence[str]) -> None:
         self._environments = ids
@@ -177,16 +201,24 @@ class SettingsForm(QtWidgets.QScrollArea):
         """Return typed values, marking each editor. Raises the first UsageError."""
         values: dict[str, Any] = {}
         first: UsageError | None = None
-        for name, (_, editor, _) in self._rows.items():
+        for name, (_, editor, note) in self._rows.items():
+            problem = ""
             try:
                 values[name] = editor.value()
-                editor.show_problem("")
             except UsageError as error:
-                editor.show_problem(str(error))
+                problem = str(error)
                 first = first or error
+            editor.show_problem(problem)
+            _say(note, problem or editor.doubt(), editor.field.help)
         if first is not None:
             raise first
         return values
+
+
+def _say(note: QtWidgets.QLabel, concern: str, help: str) -> None:
+    """Let a field's note tell what is wrong with its value, else what the field means."""
+    note.setText(concern or help)
+    note.setStyleSheet(f"color: {theme.current().bad};" if concern else "")
 
 
 def _as_text(value: Any) -> str:

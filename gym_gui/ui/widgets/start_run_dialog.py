@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from PySide6 import QtCore, QtGui, QtWidgets
@@ -20,9 +22,12 @@ from gym_gui.services.workers import (
     resolve_python,
     workers,
 )
-from gym_gui.services.workers.environments import Interpreter, Preview, interpreter_info, preview
+from gym_gui.services.workers.environments import Interpreter, interpreter_info
 from gym_gui.services.workers.presets import Presets
-from gym_gui.services.workers.sweep import expand, label
+from gym_gui.services.workers.sweep import sweep_specs, write_sweep
+from gym_gui.ui import theme
+from gym_gui.ui.widgets.environment_preview import EnvironmentPreview
+from gym_gui.ui.widgets.interpreter_box import InterpreterBox
 from gym_gui.ui.widgets.run_options import RunOptions
 from gym_gui.ui.widgets.settings_form import SettingsForm
 from gym_gui.ui.widgets.sweep_editor import SweepEditor
@@ -32,7 +37,7 @@ class StartRunDialog(QtWidgets.QDialog):
     """Asks for a worker and its settings; ``run_requested(RunSpec)`` once per run to start.
 
     data_dir: where presets and the last values are kept. spec: fill the form from this run
-    ("run again with…").
+    ("run again with…"). settings: the user's preferences, for what a new run begins with.
     """
 
     run_requested = QtCore.Signal(object)
@@ -44,14 +49,15 @@ class StartRunDialog(QtWidgets.QDialog):
         *,
         spec: RunSpec | None = None,
         script: str = "",
+        settings: Any = None,
     ) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Start a run")
+        self.setWindowTitle(self.tr("Start a run"))
         self.resize(1000, 640)
+        self._settings = settings
         self._data_dir = data_dir or DataDir()
         self._presets = Presets(self._data_dir)
         self._background = Background(self)
-        self._shown_preview: tuple[str, str] = ("", "")
         self._field_names: list[str] = []
         self._build()
         self._later = QtCore.QTimer(self, singleShot=True, interval=250)
@@ -64,6 +70,11 @@ class StartRunDialog(QtWidgets.QDialog):
         else:
             self._background.run(self._presets.last, done=self._use_last, failed=self._show_problem)
             self._show_form({})
+        if not self._python.text() and settings is not None and spec is None:
+            self._python.set_text(settings["run.python"])
+        self._background.run(
+            self._presets.interpreters, done=self._offer_interpreters, failed=_ignore
+        )
 
     # -- building ---------------------------------------------------------------------------
 
@@ -71,18 +82,19 @@ class StartRunDialog(QtWidgets.QDialog):
         outer = QtWidgets.QVBoxLayout(self)
         outer.addLayout(self._build_head())
         self._tabs = QtWidgets.QTabWidget()
-        self._tabs.addTab(self._build_settings(), "Settings")
-        self._options = RunOptions()
+        self._tabs.addTab(self._build_settings(), self.tr("Settings"))
+        self._options = RunOptions(_defaults(self._settings))
         self._options.changed.connect(self._edited)
-        self._tabs.addTab(self._options, "Recording and name")
+        self._tabs.addTab(self._options, self.tr("Name, place, recording"))
         self._sweep = SweepEditor()
         self._sweep.changed.connect(self._edited)
-        self._tabs.addTab(self._sweep, "Sweep")
+        self._tabs.addTab(self._sweep, self.tr("Sweep"))
         outer.addWidget(self._tabs, 1)
         outer.addLayout(self._build_line())
         self._problem = QtWidgets.QLabel()
         self._problem.setWordWrap(True)
-        self._problem.setAccessibleName("Problem")
+        self._problem.setAccessibleName(self.tr("Problem"))
+        self._problem.setStyleSheet(f"color: {theme.current().bad};")
         outer.addWidget(self._problem)
         outer.addLayout(self._build_buttons())
 
@@ -96,10 +108,8 @@ class StartRunDialog(QtWidgets.QDialog):
                 self._worker.count() - 1, worker.summary, QtCore.Qt.ItemDataRole.ToolTipRole
             )
         self._worker.currentIndexChanged.connect(self._worker_chosen)
-        self._python = QtWidgets.QLineEdit()
-        self._python.setPlaceholderText("this program's own, or a python, a venv, a conda name")
-        self._python.setAccessibleName("Interpreter")
-        self._python.textChanged.connect(self._edited)
+        self._python = InterpreterBox()
+        self._python.changed.connect(self._edited)
         self._preset = QtWidgets.QComboBox()
         self._preset.setAccessibleName("Preset")
         self._preset.activated.connect(self._use_preset)
@@ -110,7 +120,7 @@ class StartRunDialog(QtWidgets.QDialog):
             ("&Preset", self._preset, 1),
         ):
             caption = QtWidgets.QLabel(text)
-            caption.setBuddy(widget)
+            caption.setBuddy(widget.box if widget is self._python else widget)
             row.addWidget(caption)
             row.addWidget(widget, stretch)
         return row
@@ -120,7 +130,7 @@ class StartRunDialog(QtWidgets.QDialog):
         row = QtWidgets.QHBoxLayout(page)
         left = QtWidgets.QVBoxLayout()
         self._search = QtWidgets.QLineEdit()
-        self._search.setPlaceholderText("Find a setting")
+        self._search.setPlaceholderText(self.tr("Find a setting"))
         self._search.setClearButtonEnabled(True)
         self._form = SettingsForm()
         self._form.changed.connect(self._edited)
@@ -128,13 +138,7 @@ class StartRunDialog(QtWidgets.QDialog):
         left.addWidget(self._search)
         left.addWidget(self._form, 1)
         row.addLayout(left, 1)
-        self._picture = QtWidgets.QLabel()
-        self._picture.setFixedWidth(220)
-        self._picture.setAlignment(
-            QtCore.Qt.AlignmentFlag.AlignTop | QtCore.Qt.AlignmentFlag.AlignHCenter
-        )
-        self._picture.setWordWrap(True)
-        self._picture.setAccessibleName("Preview of the environment")
+        self._picture = EnvironmentPreview()
         row.addWidget(self._picture)
         return page
 
@@ -144,7 +148,7 @@ class StartRunDialog(QtWidgets.QDialog):
         self._line.setReadOnly(True)
         self._line.setAccessibleName("Equivalent command line")
         self._line.setFont(QtGui.QFontDatabase.systemFont(QtGui.QFontDatabase.SystemFont.FixedFont))
-        copy = QtWidgets.QPushButton("Copy")
+        copy = QtWidgets.QPushButton(self.tr("Copy"))
         copy.clicked.connect(lambda: QtWidgets.QApplication.clipboard().setText(self._line.text()))
         row.addWidget(self._line, 1)
         row.addWidget(copy)
@@ -152,15 +156,15 @@ class StartRunDialog(QtWidgets.QDialog):
 
     def _build_buttons(self) -> QtWidgets.QLayout:
         row = QtWidgets.QHBoxLayout()
-        save = QtWidgets.QPushButton("Save as preset…")
+        save = QtWidgets.QPushButton(self.tr("Save as preset…"))
         save.clicked.connect(self._save_preset)
-        delete = QtWidgets.QPushButton("Delete preset")
+        delete = QtWidgets.QPushButton(self.tr("Delete preset"))
         delete.clicked.connect(self._delete_preset)
-        self._start = QtWidgets.QPushButton("Start")
+        self._start = QtWidgets.QPushButton(self.tr("Start"))
         self._start.setDefault(True)
         self._start.setMinimumWidth(96)
         self._start.clicked.connect(self.accept)
-        cancel = QtWidgets.QPushButton("Cancel")
+        cancel = QtWidgets.QPushButton(self.tr("Cancel"))
         cancel.clicked.connect(self.reject)
         row.addWidget(save)
         row.addWidget(delete)
@@ -186,7 +190,7 @@ class StartRunDialog(QtWidgets.QDialog):
         index = self._worker.findData(state.get("worker"))
         with QtCore.QSignalBlocker(self._worker):
             self._worker.setCurrentIndex(max(0, index))
-        self._python.setText(state.get("python", ""))
+        self._python.set_text(state.get("python", ""))
         self._options.set_state(state.get("options", {}))
         self._show_form(state.get("values", {}))
         self._sweep.set_state(state.get("sweep", {}))
@@ -195,25 +199,11 @@ class StartRunDialog(QtWidgets.QDialog):
         """Return the runs to start: one, or those of the sweep. Raises UsageError."""
         worker = self._chosen()
         values = self._form.values()
-        options = self._options.values()
         grid = self._sweep.grid()
         if not grid:
-            return [self._spec(worker, values, options)]
-        group = options.pop("group") or self._sweep.group()
-        base = options.pop("name")
-        return [
-            self._spec(
-                worker,
-                one,
-                {
-                    **options,
-                    "group": group,
-                    "name": f"{base or worker.default_name(worker.complete(one))} "
-                    + label(one, list(grid)),
-                },
-            )
-            for one in expand(worker, values, grid)
-        ]
+            return [self._spec(worker, values)]
+        options = {**self._common(values), "group_limit": self._sweep.at_once()}
+        return sweep_specs(worker, values, grid, **options)
 
     def accept(self) -> None:
         try:
@@ -232,6 +222,7 @@ class StartRunDialog(QtWidgets.QDialog):
     def done(self, result: int) -> None:
         self._later.stop()
         self._background.close()
+        self._picture.close_background()
         super().done(result)
 
     # -- reactions --------------------------------------------------------------------------
@@ -239,14 +230,16 @@ class StartRunDialog(QtWidgets.QDialog):
     def _chosen(self) -> Worker:
         return get_worker(self._worker.currentData())
 
-    def _spec(self, worker: Worker, values: dict[str, Any], options: dict[str, Any]) -> RunSpec:
-        return build_spec(
-            worker,
-            values,
-            data_dir=self._data_dir,
-            python=self._python.text() or None,
-            **options,
-        )
+    def _spec(self, worker: Worker, values: dict[str, Any]) -> RunSpec:
+        return build_spec(worker, values, **self._common(values))
+
+    def _common(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return what every run of the dialog shares, as keyword arguments of ``build_spec``."""
+        options = self._options.values()
+        script = values.get("script")
+        if not options["cwd"] and script:
+            options["cwd"] = Path(script).expanduser().absolute().parent
+        return {**options, "data_dir": self._data_dir, "python": self._python.text() or None}
 
     def _use_last(self, state: dict[str, Any]) -> None:
         if state:
@@ -266,7 +259,8 @@ class StartRunDialog(QtWidgets.QDialog):
         self._form.set_fields(fields, values)
         self._field_names = [field.name for field in fields]
         self._form.filter(self._search.text())
-        self._sweep.set_settings([name for name in self._field_names if name not in ("args",)])
+        offered = [name for name in self._field_names if name not in ("script", "args")]
+        self._sweep.set_settings(offered, any_name=self._chosen().accepts_unknown)
         self._edited()
 
     def _edited(self) -> None:
@@ -285,10 +279,21 @@ class StartRunDialog(QtWidgets.QDialog):
             return
         self._problem.clear()
         self._start.setEnabled(True)
-        self._start.setText("Start" if len(specs) == 1 else f"Start {len(specs)} runs")
-        self._line.setText(command_line(specs[0]))
+        many = len(specs) > 1
+        start = self.tr("Start {} runs").format(len(specs)) if many else self.tr("Start")
+        self._start.setText(start)
+        self._sweep.show_runs([spec.name for spec in specs])
+        self._line.setText(self._written(specs))
         self._line.setCursorPosition(0)
-        self._show_preview(specs[0])
+        self._picture.show_environment(self._probed, specs[0].env_id)
+
+    def _written(self, specs: list[RunSpec]) -> str:
+        """Return the command line that starts the same."""
+        if len(specs) == 1:
+            return command_line(specs[0])
+        one = self._spec(self._chosen(), self._form.values())
+        one.group_limit = self._sweep.at_once()
+        return command_line(one, sweep=write_sweep(self._sweep.grid()))
 
     def _follow_script(self) -> None:
         values = self._form.raw_values()
@@ -312,38 +317,22 @@ class StartRunDialog(QtWidgets.QDialog):
                 lambda: interpreter_info(python), done=self._offer, failed=self._cannot_list
             )
 
+    def _offer_interpreters(self, recent: list[str]) -> None:
+        known = self._settings["run.interpreters"] if self._settings is not None else []
+        self._python.offer([*known, *recent])
+
     def _offer(self, info: Interpreter) -> None:
         self._form.set_environments(info.environments)
-        self._python.setToolTip(f"Python {info.python}, gymnasium {info.gymnasium}")
+        self._python.setToolTip(
+            self.tr("Python {}, gymnasium {}, {} environments").format(
+                info.python, info.gymnasium, len(info.environments)
+            )
+        )
+        self._edited()  # what was typed may not be among them
 
     def _cannot_list(self, error: Exception) -> None:
         self._form.set_environments(())
         self._python.setToolTip(str(error))
-
-    def _show_preview(self, spec: RunSpec) -> None:
-        wanted = (self._probed, spec.env_id)
-        if not spec.env_id or wanted == self._shown_preview:
-            return
-        self._shown_preview = wanted
-        self._picture.setText("Drawing a preview…")
-        self._background.run(
-            lambda: preview(*wanted), done=self._draw_preview, failed=self._no_preview
-        )
-
-    def _draw_preview(self, picture: Preview) -> None:
-        image = QtGui.QImage(
-            picture.pixels,
-            picture.width,
-            picture.height,
-            picture.width * 3,
-            QtGui.QImage.Format.Format_RGB888,
-        ).copy()
-        smooth = QtCore.Qt.TransformationMode.SmoothTransformation
-        self._picture.setPixmap(QtGui.QPixmap.fromImage(image).scaledToWidth(220, smooth))
-
-    def _no_preview(self, error: Exception) -> None:
-        self._picture.setText("No preview: this environment draws no picture here.")
-        self._picture.setToolTip(str(error))
 
     def _show_problem(self, error: Exception) -> None:
         self._problem.setText(str(error))
@@ -363,7 +352,9 @@ class StartRunDialog(QtWidgets.QDialog):
             )
 
     def _save_preset(self) -> None:
-        name, chosen = QtWidgets.QInputDialog.getText(self, "Save as preset", "Name")
+        name, chosen = QtWidgets.QInputDialog.getText(
+            self, self.tr("Save as preset"), self.tr("Name"), text=self._preset_name()
+        )
         if chosen and name.strip():
             state = self.state()
             self._background.run(
@@ -371,6 +362,9 @@ class StartRunDialog(QtWidgets.QDialog):
                 done=lambda _: self._fill_presets(),
                 failed=self._show_problem,
             )
+
+    def _preset_name(self) -> str:
+        return self._preset.currentText() if self._preset.currentIndex() > 0 else ""
 
     def _delete_preset(self) -> None:
         name = self._preset.currentText()
@@ -384,20 +378,41 @@ class StartRunDialog(QtWidgets.QDialog):
 
 def state_of(spec: RunSpec) -> dict[str, Any]:
     """Return the dialog's state that would start ``spec`` again."""
+    python = spec.command[0] if spec.command else ""
     return {
         "worker": spec.worker,
-        "python": spec.command[0] if spec.command else "",
-        "values": dict(spec.config),
+        "python": python if Path(python).name.startswith("python") else "",
+        "values": _values_of(spec),
         "options": {
             "name": spec.name,
             "tags": ", ".join(spec.tags),
             "notes": spec.notes,
             "group": spec.group,
+            "cwd": spec.cwd,
+            "launcher": "" if spec.launcher == "local" else spec.launcher,
             "render_budget": spec.render_budget,
             "max_steps_per_s": spec.max_steps_per_s,
             **asdict(spec.recording),
         },
     }
+
+
+def _values_of(spec: RunSpec) -> dict[str, Any]:
+    """Return the run's settings for the form: its script's place, its words as fields."""
+    values = dict(spec.config)
+    if values.get("script"):
+        values["script"] = str(Path(spec.cwd) / Path(values["script"]).expanduser())
+        with contextlib.suppress(UsageError):  # a worker that is no longer installed
+            told = get_worker(spec.worker).values([values["script"], *(values.pop("args") or [])])
+            values |= told
+    return values
+
+
+def _defaults(settings: Any) -> dict[str, Any]:
+    """Return what the user's preferences say of new runs, in the form of ``RunOptions.state``."""
+    if settings is None:
+        return {}
+    return {**asdict(settings.recording()), "render_budget": settings.render_budget}
 
 
 def _ignore(_: object) -> None:
