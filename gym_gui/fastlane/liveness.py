@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Dict, List, Tuple, Union
 
+from gym_gui.core import descriptors
 from gym_gui.core.errors import RingError
 from gym_gui.core.ids import check_run_id
 from gym_gui.core.paths import private_dir
@@ -68,13 +69,14 @@ class WriterLock:
             return
         _unlink(self.path)
         del _own[self._key]
-        os.close(self._descriptor)
+        descriptors.close(self._descriptor)
 
 
 def _take(path: Path) -> int:
     deadline = time.monotonic() + _LOCK_PATIENCE_S
     while True:
-        descriptor = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        descriptor = descriptors.move_up(os.open(str(path), flags, 0o600))
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(descriptor).st_ino == os.stat(str(path)).st_ino:

@@ -8,6 +8,7 @@ import os
 import secrets
 from pathlib import Path
 
+from gym_gui.core import descriptors
 from gym_gui.core.errors import RingError, RingSpaceError
 from gym_gui.fastlane import layout
 from gym_gui.fastlane.frames import FastLaneConfig
@@ -23,7 +24,8 @@ class Mapping:
         self.path = path
         self.descriptor = descriptor
         self.size = size
-        self.map = mmap.mmap(descriptor, size)
+        with descriptors.low_taken():  # the map keeps a number of its own
+            self.map = mmap.mmap(descriptor, size)
         self.bytes = memoryview(self.map)
         self.words = self.bytes.cast("Q")
         self.floats = self.bytes.cast("d")
@@ -35,7 +37,7 @@ class Mapping:
         for view in (self.floats, self.words, self.bytes):
             view.release()
         self.map.close()
-        os.close(self.descriptor)
+        descriptors.close(self.descriptor)
         self.descriptor = -1
 
 
@@ -60,7 +62,7 @@ def create(
         if temporary.exists():
             temporary.unlink()  # left by a writer that died while making it
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(str(temporary), flags, 0o600)
+        descriptor = descriptors.move_up(os.open(str(temporary), flags, 0o600))
         _reserve(descriptor, size)
         mapping = Mapping(path, descriptor, size)
     except OSError as error:

@@ -134,13 +134,12 @@ class EnvTap:
         self.running = False
 
     def after_fork(self) -> None:
-        """In a forked child: a stream of its own, with the parent's episode going on."""
-        if self.stream >= 0:
+        """In a forked child: a stream of its own, which begins in the midst of an episode."""
+        if self.stream >= 0 and self.running:
             self.note = "forked while its episode ran"
-        self.stream = -1
+        self.stream = self.episode = -1
         self.index = 0
-        self.episode = 0 if self.running else -1
-        self.first_index = 0
+        self.running = False
         self.group = None
 
     def failed(self, error: BaseException) -> None:

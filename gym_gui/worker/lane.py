@@ -174,6 +174,6 @@ class Lane:
             painter = self._frame_painters[tap.stream] = Painter(tap.base)
         try:
             painter.paint(lambda picture: tap.session.append_frame(tap, picture))
-        except Exception as error:  # noqa: BLE001 - an environment's render may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a render may raise anything
             self.session.record_frames = False
             self.session.failed("Frames are not recorded", error)

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Callable, Iterator, NamedTuple, Optional
 
 from gym_gui.core.errors import GymGuiError
+from gym_gui.worker.state import RandomnessGuard
 
 _BGRX_MASKS = (0xFF0000, 0xFF00, 0xFF)
 
@@ -178,17 +179,13 @@ def _switched(base: Any) -> Iterator[None]:
 
 @contextmanager
 def _untouched(base: Any) -> Iterator[None]:
-    """Put back what a render may change of the training: generator, particles."""
-    generator = getattr(base, "_np_random", None)
-    bits = getattr(generator, "bit_generator", None)
-    before = bits.state if bits is not None else None
+    """Put back what a render may change of the training: generators, particles."""
     particles = getattr(base, "particles", None)
     if particles:
         base.particles = []  # a render ages them and takes bodies out of the simulated world
     try:
-        yield
+        with RandomnessGuard(base):
+            yield
     finally:
         if particles:
             base.particles = particles
-        if bits is not None and bits.state != before:
-            bits.state = before

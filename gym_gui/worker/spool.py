@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Callable, Optional, Union
 
+from gym_gui.core import descriptors
 from gym_gui.core.records import SpoolPolicy
 
 SEGMENT_BYTES = 16 << 20
@@ -45,7 +46,7 @@ def segment_name(first_seq: int) -> str:
 
 def _open_private(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    return os.open(path, flags, 0o600)
+    return descriptors.move_up(os.open(path, flags, 0o600))
 
 
 class SpoolWriter:
@@ -132,26 +133,35 @@ class SpoolWriter:
             self.stopped = False
             if self.dropped != self._reported:
                 self._report_dropped()
-            os.close(self._fd)
+            descriptors.close(self._fd)
             self._fd = -1
             if self._frames_fd >= 0:
-                os.close(self._frames_fd)
+                descriptors.close(self._frames_fd)
                 self._frames_fd = -1
 
     def abandon(self) -> None:
         """Let go of a parent's channel in a forked child: close the copies, write nothing."""
         for fd in (self._fd, self._frames_fd):
             if fd >= 0:
-                os.close(fd)
+                descriptors.close(fd)
         self._fd = self._frames_fd = -1
         self._lock = threading.Lock()
 
     def _open_segment(self) -> None:
-        fd = _open_private(self.directory / segment_name(self.seq + 1))
+        path = self.directory / segment_name(self.seq + 1)
+        fd = _open_private(path)
         if self._fd >= 0:
-            os.close(self._fd)
-        self._fd = fd
+            descriptors.close(self._fd)
+        self._fd, self._segment = fd, path
         self._size = 0
+
+    def _reopen(self) -> bool:
+        """The script closed every file, ours too: go on in the same segment."""
+        try:
+            self._fd = _open_private(self._segment)
+        except OSError:
+            return False
+        return True
 
     def _rotate(self) -> None:
         try:
@@ -188,6 +198,8 @@ class SpoolWriter:
         return self._refused(OSError(errno.ENOSPC, "short write"), kind, body)
 
     def _refused(self, error: OSError, kind: str, body: str) -> bool:
+        if error.errno == errno.EBADF and self._reopen() and self._try_write(kind, body):
+            return True
         cause = error.strerror or str(error)
         if self._policy is SpoolPolicy.PAUSE_RUN and error.errno in _NO_ROOM:
             self._tell(f"No room for the recording ({cause}): the run waits until there is.")
@@ -274,7 +286,7 @@ class SpoolWriter:
 
     def _open_frames(self) -> None:
         if self._frames_fd >= 0:
-            os.close(self._frames_fd)
+            descriptors.close(self._frames_fd)
         self._frames_number += 1
         self._frames_fd = _open_private(self.directory / f"frames-{self._frames_number}.bin")
         self._frames_size = 0

@@ -43,7 +43,7 @@ class Stage:
             self._painters[self._turn].paint(
                 lambda picture: self._deliver(writer, metrics, tap, picture)
             )
-        except Exception as error:  # noqa: BLE001 - an environment's render may raise anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a render may raise anything
             self.can_render = False
             self._failed(f"{describe.env_id(tap.env)} shows no pictures", error)
         self._turn = (self._turn + 1) % len(self._taps)

@@ -53,7 +53,7 @@ class Supervisor:
     def run(self) -> None:
         """Start the worker, wait for its end, and report both."""
         signal.signal(signal.SIGTERM, self._cancel)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, _not_for_us)
         try:
             self._worker = self._start()
         except OSError as error:
@@ -134,6 +134,10 @@ class Supervisor:
             self._unsaved = False
         except OSError:
             self._unsaved = True
+
+
+def _not_for_us(*_: object) -> None:
+    """Ignore an interrupt here. To be told to ignore it, as by ``SIG_IGN``, would be inherited."""
 
 
 def _append(path: Path):
