@@ -6,7 +6,12 @@
     ├── RunNotFoundError            no run of that id or unambiguous prefix
     ├── DaemonError                 the daemon cannot be reached or refuses
     │   ├── DaemonNotRunningError
-    │   └── DaemonAlreadyRunningError
+    │   ├── DaemonAlreadyRunningError
+    │   ├── DaemonVersionError      it speaks another version of the protocol
+    │   ├── AccessError             it does not accept the token
+    │   └── CertificateError        its certificate is not the expected one, or has expired
+    ├── RemoteError                 another machine cannot be reached or used through ssh
+    ├── LauncherError               a cluster cannot be reached, or does not take the run
     ├── StorageError                a database or data folder cannot be used
     │   ├── DataDirError
     │   ├── StoreVersionError       written by a newer gym-gui
@@ -67,6 +72,26 @@ class DaemonNotRunningError(DaemonError):
 
 class DaemonAlreadyRunningError(DaemonError):
     """Another daemon already serves this data folder."""
+
+
+class DaemonVersionError(DaemonError):
+    """The daemon speaks another version of the protocol."""
+
+
+class AccessError(DaemonError):
+    """The daemon does not accept the token, or not for this call."""
+
+
+class CertificateError(DaemonError):
+    """The daemon's certificate is not the expected one, or has expired."""
+
+
+class RemoteError(GymGuiError):
+    """Another machine cannot be reached or used through ssh."""
+
+
+class LauncherError(GymGuiError):
+    """A cluster cannot be reached, or does not take the run."""
 
 
 class StorageError(GymGuiError):

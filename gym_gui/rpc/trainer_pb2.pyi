@@ -67,26 +67,130 @@ class RunList(_message.Message):
     def __init__(self, runs: _Optional[_Iterable[_Union[Run, _Mapping]]] = ...) -> None: ...
 
 class WorkerHello(_message.Message):
-    __slots__ = ("run_id", "worker_id")
+    __slots__ = ("run_id", "worker_id", "report_json", "stdout", "stdout_from", "stderr", "stderr_from")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     WORKER_ID_FIELD_NUMBER: _ClassVar[int]
+    REPORT_JSON_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_FIELD_NUMBER: _ClassVar[int]
+    STDOUT_FROM_FIELD_NUMBER: _ClassVar[int]
+    STDERR_FIELD_NUMBER: _ClassVar[int]
+    STDERR_FROM_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     worker_id: str
-    def __init__(self, run_id: _Optional[str] = ..., worker_id: _Optional[str] = ...) -> None: ...
+    report_json: str
+    stdout: bytes
+    stdout_from: int
+    stderr: bytes
+    stderr_from: int
+    def __init__(self, run_id: _Optional[str] = ..., worker_id: _Optional[str] = ..., report_json: _Optional[str] = ..., stdout: _Optional[bytes] = ..., stdout_from: _Optional[int] = ..., stderr: _Optional[bytes] = ..., stderr_from: _Optional[int] = ...) -> None: ...
 
 class ControlReport(_message.Message):
-    __slots__ = ("run_id",)
+    __slots__ = ("run_id", "frame")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
     run_id: str
-    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+    frame: LiveFrame
+    def __init__(self, run_id: _Optional[str] = ..., frame: _Optional[_Union[LiveFrame, _Mapping]] = ...) -> None: ...
 
 class Control(_message.Message):
+    __slots__ = ("pace", "watch")
+    PACE_FIELD_NUMBER: _ClassVar[int]
+    WATCH_FIELD_NUMBER: _ClassVar[int]
+    pace: Pace
+    watch: Watch
+    def __init__(self, pace: _Optional[_Union[Pace, _Mapping]] = ..., watch: _Optional[_Union[Watch, _Mapping]] = ...) -> None: ...
+
+class Pace(_message.Message):
     __slots__ = ("paused", "max_steps_per_s")
     PAUSED_FIELD_NUMBER: _ClassVar[int]
     MAX_STEPS_PER_S_FIELD_NUMBER: _ClassVar[int]
     paused: bool
     max_steps_per_s: float
     def __init__(self, paused: _Optional[bool] = ..., max_steps_per_s: _Optional[float] = ...) -> None: ...
+
+class Watch(_message.Message):
+    __slots__ = ("is_watched", "demands")
+    IS_WATCHED_FIELD_NUMBER: _ClassVar[int]
+    DEMANDS_FIELD_NUMBER: _ClassVar[int]
+    is_watched: bool
+    demands: _containers.RepeatedCompositeFieldContainer[RingDemand]
+    def __init__(self, is_watched: _Optional[bool] = ..., demands: _Optional[_Iterable[_Union[RingDemand, _Mapping]]] = ...) -> None: ...
+
+class RingDemand(_message.Message):
+    __slots__ = ("stream", "wanted_hz", "budget", "taken")
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    WANTED_HZ_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    TAKEN_FIELD_NUMBER: _ClassVar[int]
+    stream: str
+    wanted_hz: float
+    budget: float
+    taken: int
+    def __init__(self, stream: _Optional[str] = ..., wanted_hz: _Optional[float] = ..., budget: _Optional[float] = ..., taken: _Optional[int] = ...) -> None: ...
+
+class FrameDemand(_message.Message):
+    __slots__ = ("run_id", "demands")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    DEMANDS_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    demands: _containers.RepeatedCompositeFieldContainer[RingDemand]
+    def __init__(self, run_id: _Optional[str] = ..., demands: _Optional[_Iterable[_Union[RingDemand, _Mapping]]] = ...) -> None: ...
+
+class LiveFrame(_message.Message):
+    __slots__ = ("rings", "stream", "step", "episode", "last_reward", "rolling_return", "step_rate_hz", "height", "width", "channels", "row_stride", "format", "tiles", "columns", "pixels")
+    RINGS_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    EPISODE_FIELD_NUMBER: _ClassVar[int]
+    LAST_REWARD_FIELD_NUMBER: _ClassVar[int]
+    ROLLING_RETURN_FIELD_NUMBER: _ClassVar[int]
+    STEP_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    HEIGHT_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    ROW_STRIDE_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    TILES_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    PIXELS_FIELD_NUMBER: _ClassVar[int]
+    rings: _containers.RepeatedScalarFieldContainer[str]
+    stream: str
+    step: int
+    episode: int
+    last_reward: float
+    rolling_return: float
+    step_rate_hz: float
+    height: int
+    width: int
+    channels: int
+    row_stride: int
+    format: str
+    tiles: int
+    columns: int
+    pixels: bytes
+    def __init__(self, rings: _Optional[_Iterable[str]] = ..., stream: _Optional[str] = ..., step: _Optional[int] = ..., episode: _Optional[int] = ..., last_reward: _Optional[float] = ..., rolling_return: _Optional[float] = ..., step_rate_hz: _Optional[float] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., channels: _Optional[int] = ..., row_stride: _Optional[int] = ..., format: _Optional[str] = ..., tiles: _Optional[int] = ..., columns: _Optional[int] = ..., pixels: _Optional[bytes] = ...) -> None: ...
+
+class FetchRequest(_message.Message):
+    __slots__ = ("run_id", "have")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    HAVE_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    have: str
+    def __init__(self, run_id: _Optional[str] = ..., have: _Optional[str] = ...) -> None: ...
+
+class FileChunk(_message.Message):
+    __slots__ = ("mark", "name", "data", "is_last", "size_bytes")
+    MARK_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    IS_LAST_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    mark: str
+    name: str
+    data: bytes
+    is_last: bool
+    size_bytes: int
+    def __init__(self, mark: _Optional[str] = ..., name: _Optional[str] = ..., data: _Optional[bytes] = ..., is_last: _Optional[bool] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class SetControlRequest(_message.Message):
     __slots__ = ("run_id", "paused", "max_steps_per_s")

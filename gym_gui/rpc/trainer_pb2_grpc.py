@@ -114,10 +114,15 @@ class TrainerServiceStub:
                 request_serializer=gym__gui_dot_rpc_dot_trainer__pb2.RunRequest.SerializeToString,
                 response_deserializer=gym__gui_dot_rpc_dot_trainer__pb2.Batch.FromString,
                 _registered_method=True)
-        self.StreamRunFrames = channel.unary_stream(
+        self.StreamRunFrames = channel.stream_stream(
                 '/gym_gui.v1.TrainerService/StreamRunFrames',
-                request_serializer=gym__gui_dot_rpc_dot_trainer__pb2.RunRequest.SerializeToString,
-                response_deserializer=gym__gui_dot_rpc_dot_trainer__pb2.Batch.FromString,
+                request_serializer=gym__gui_dot_rpc_dot_trainer__pb2.FrameDemand.SerializeToString,
+                response_deserializer=gym__gui_dot_rpc_dot_trainer__pb2.LiveFrame.FromString,
+                _registered_method=True)
+        self.FetchRun = channel.unary_stream(
+                '/gym_gui.v1.TrainerService/FetchRun',
+                request_serializer=gym__gui_dot_rpc_dot_trainer__pb2.FetchRequest.SerializeToString,
+                response_deserializer=gym__gui_dot_rpc_dot_trainer__pb2.FileChunk.FromString,
                 _registered_method=True)
 
 
@@ -156,7 +161,8 @@ class TrainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RegisterWorker(self, request, context):
-        """a worker that somebody else started
+        """A run's proxy and, on another machine, the job around it. RegisterWorker's answer holds the spec
+        to start; a Heartbeat tells how the worker stands and hears whether the run shall go on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -169,7 +175,8 @@ class TrainerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ControlStream(self, request_iterator, context):
-        """Missing associated documentation comment in .proto file."""
+        """Live frames up, pause, pace and the demand for frames down, to a run's proxy.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -225,8 +232,16 @@ class TrainerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def StreamRunFrames(self, request, context):
-        """the newest only
+    def StreamRunFrames(self, request_iterator, context):
+        """Live frames, the newest only. What the caller asks for travels up to the proxy, which renews the
+        lease in the ring there for as long as this call lives.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FetchRun(self, request, context):
+        """a consistent copy of a run's files
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -315,10 +330,15 @@ def add_TrainerServiceServicer_to_server(servicer, server):
                     request_deserializer=gym__gui_dot_rpc_dot_trainer__pb2.RunRequest.FromString,
                     response_serializer=gym__gui_dot_rpc_dot_trainer__pb2.Batch.SerializeToString,
             ),
-            'StreamRunFrames': grpc.unary_stream_rpc_method_handler(
+            'StreamRunFrames': grpc.stream_stream_rpc_method_handler(
                     servicer.StreamRunFrames,
-                    request_deserializer=gym__gui_dot_rpc_dot_trainer__pb2.RunRequest.FromString,
-                    response_serializer=gym__gui_dot_rpc_dot_trainer__pb2.Batch.SerializeToString,
+                    request_deserializer=gym__gui_dot_rpc_dot_trainer__pb2.FrameDemand.FromString,
+                    response_serializer=gym__gui_dot_rpc_dot_trainer__pb2.LiveFrame.SerializeToString,
+            ),
+            'FetchRun': grpc.unary_stream_rpc_method_handler(
+                    servicer.FetchRun,
+                    request_deserializer=gym__gui_dot_rpc_dot_trainer__pb2.FetchRequest.FromString,
+                    response_serializer=gym__gui_dot_rpc_dot_trainer__pb2.FileChunk.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -764,7 +784,34 @@ class TrainerService:
             _registered_method=True)
 
     @staticmethod
-    def StreamRunFrames(request,
+    def StreamRunFrames(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/gym_gui.v1.TrainerService/StreamRunFrames',
+            gym__gui_dot_rpc_dot_trainer__pb2.FrameDemand.SerializeToString,
+            gym__gui_dot_rpc_dot_trainer__pb2.LiveFrame.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchRun(request,
             target,
             options=(),
             channel_credentials=None,
@@ -777,9 +824,9 @@ class TrainerService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/gym_gui.v1.TrainerService/StreamRunFrames',
-            gym__gui_dot_rpc_dot_trainer__pb2.RunRequest.SerializeToString,
-            gym__gui_dot_rpc_dot_trainer__pb2.Batch.FromString,
+            '/gym_gui.v1.TrainerService/FetchRun',
+            gym__gui_dot_rpc_dot_trainer__pb2.FetchRequest.SerializeToString,
+            gym__gui_dot_rpc_dot_trainer__pb2.FileChunk.FromString,
             options,
             channel_credentials,
             insecure,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from gym_gui.core.ids import new_run_id
 from gym_gui.core.records import RunSpec
 from gym_gui.ui.tab_registry import tab_kind
 
@@ -136,6 +133,8 @@ class RunCommands:
             self.context.link.cancel(record.run_id)
 
     def do_run_again(self, *_: object) -> None:
+        from gym_gui.services.workers.spec import again
+
         record = self._chosen()
         if record is not None:
             self._submit_built(lambda: again(record.spec))
@@ -309,13 +308,6 @@ class RunCommands:
         if script:
             event.acceptProposedAction()
             self.start_script(script)
-
-
-def again(spec: RunSpec) -> RunSpec:
-    """Return the spec of a new run that repeats ``spec`` word for word."""
-    run_id = new_run_id(spec.name or spec.worker)
-    command = [word.replace(spec.run_id, run_id) for word in spec.command]
-    return replace(spec, run_id=run_id, command=command, created_ns=time.time_ns())
 
 
 def _dropped_script(data: QtCore.QMimeData) -> str:

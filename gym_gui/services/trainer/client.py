@@ -14,8 +14,9 @@ from grpc import aio
 from gym_gui.core.errors import RunNotFoundError
 from gym_gui.core.records import EpisodeRecord, RunRecord, RunSpec
 from gym_gui.rpc import trainer_pb2 as pb
-from gym_gui.rpc.channel import error_from, open_channel
+from gym_gui.rpc.channel import check_version, connect, error_from
 from gym_gui.rpc.codec import decode_batch, decode_run, decode_steps
+from gym_gui.rpc.endpoint import Endpoint
 from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceStub
 from gym_gui.telemetry.batch import RecordBatch, StepColumns
 
@@ -37,12 +38,12 @@ class TrainerClient:
     All calls raise GymGuiError: what the daemon answered, or DaemonError when it is not there.
     """
 
-    def __init__(self, address: Any) -> None:
-        self._target = str(address)
+    def __init__(self, address: Endpoint | str) -> None:
+        self._address = address
         self._channel: aio.Channel | None = None
 
     async def __aenter__(self) -> TrainerClient:
-        self._channel = open_channel(self._target)
+        self._channel = await connect(self._address)
         self._stub = TrainerServiceStub(self._channel)
         return self
 
@@ -98,8 +99,13 @@ class TrainerClient:
 
     @_raises_ours
     async def health(self) -> dict[str, Any]:
-        """Return what the daemon is doing, with the counters of its queues."""
-        return json.loads((await self._stub.GetHealth(pb.Empty())).json)
+        """Return what the daemon is doing, with the counters of its queues.
+
+        Raises DaemonVersionError where it speaks another version of the protocol.
+        """
+        found = json.loads((await self._stub.GetHealth(pb.Empty())).json)
+        check_version(found)
+        return found
 
     async def watch_runs(self) -> AsyncIterator[RunRecord]:
         """Yield every run as it is, then each that changes."""
@@ -125,11 +131,16 @@ class TrainerClient:
             async for batch in batches:
                 yield decode_batch(batch)
 
-    async def stream_frames(self, run_id: str) -> AsyncIterator[RecordBatch]:
-        """Yield recorded frames, the newest only."""
-        async with contextlib.aclosing(self._stream("StreamRunFrames", run_id)) as batches:
-            async for batch in batches:
-                yield decode_batch(batch)
+    def live_frames(self) -> LiveFrames:
+        """Open a call for a run's live frames: write what is wanted, iterate over what comes."""
+        return LiveFrames(self._stub.StreamRunFrames())
+
+    async def fetch_run(self, run_id: str, *, have: str = "") -> AsyncIterator[pb.FileChunk]:
+        """Yield a consistent copy of the run's files, unless ``have`` is its mark already."""
+        request = pb.FetchRequest(run_id=run_id, have=have)
+        async with contextlib.aclosing(self._watch(self._stub.FetchRun(request))) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def _stream(self, call: str, run_id: str) -> AsyncGenerator[Any, None]:
         return self._watch(getattr(self._stub, call)(pb.RunRequest(run_id=run_id)))
@@ -144,10 +155,31 @@ class TrainerClient:
             answers.cancel()
 
 
+class LiveFrames:
+    """One call for live frames. Raises GymGuiError; ``cancel`` ends it, and with it the demand."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    @_raises_ours
+    async def write(self, demand: pb.FrameDemand) -> None:
+        await self._call.write(demand)
+
+    async def __aiter__(self) -> AsyncIterator[pb.LiveFrame]:
+        try:
+            async for frame in self._call:
+                yield frame
+        except aio.AioRpcError as error:
+            raise error_from(error) from None
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+
 class SyncTrainerClient:
     """``TrainerClient``'s single calls for code without an event loop: each runs to its answer."""
 
-    def __init__(self, address: Any) -> None:
+    def __init__(self, address: Endpoint | str) -> None:
         self._loop = asyncio.new_event_loop()
         self._client = TrainerClient(address)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 from gym_gui.core.errors import DaemonError, RingError
-from gym_gui.core.paths import DataDir
 from gym_gui.fastlane import FastLaneReader
 from gym_gui.fastlane.liveness import rings
 
@@ -13,10 +13,10 @@ LEASE_S = 3.0  # a word holds so long; whoever wants it to go on says it again
 
 
 class ControlDesk:
-    """Holds the control leases of a daemon's runs, in its event loop."""
+    """Holds the control leases of runs whose rings are in ``ring_dir``, in an event loop."""
 
-    def __init__(self, data_dir: DataDir) -> None:
-        self._data_dir = data_dir
+    def __init__(self, ring_dir: Path) -> None:
+        self._ring_dir = ring_dir
         self._held: dict[str, list[FastLaneReader]] = {}
         self._lapses: dict[str, asyncio.TimerHandle] = {}
 
@@ -49,7 +49,7 @@ class ControlDesk:
             self.give_back(run_id)
 
     def _attach(self, run_id: str) -> list[FastLaneReader]:
-        ring_dir = self._data_dir.ring_dir
+        ring_dir = self._ring_dir
         found = []
         for channel in rings(run_id, ring_dir):
             try:

@@ -3,7 +3,7 @@
     python -m gym_gui.services.trainer.daemon --data-dir FOLDER
 
 A lock on ``daemon/lock`` makes it the only one; the file holds its pid and address. It serves a
-Unix socket of mode 0600 in a private folder.
+Unix socket of mode 0600 in a private folder, and TCP with TLS and a token where asked to.
 """
 
 from __future__ import annotations
@@ -35,33 +35,28 @@ from gym_gui.core.errors import (
 )
 from gym_gui.core.paths import TAP_VARIABLE, DataDir
 from gym_gui.rpc.channel import OPTIONS
+from gym_gui.rpc.endpoint import Endpoint
 
 START_S = 30.0
 STOP_S = 30.0
 
 
 @dataclass(frozen=True)
-class DaemonAddress:
-    """Where a daemon is reached: a gRPC target such as ``unix:/run/…/daemon.sock``."""
-
-    target: str
-
-    def __str__(self) -> str:
-        return self.target
-
-
-@dataclass(frozen=True)
 class DaemonStatus:
-    """What the lock file says. pid and target are empty when no daemon runs."""
+    """What the lock file says. pid and target are empty when no daemon runs.
+
+    listen: its TCP address with the certificate's fingerprint, empty where it has none.
+    """
 
     running: bool
     pid: int = 0
     target: str = ""
+    listen: str = ""
 
 
-def daemon_address(data_dir: DataDir) -> DaemonAddress:
+def daemon_address(data_dir: DataDir) -> Endpoint:
     """Return where the daemon of a data folder listens, or would."""
-    return DaemonAddress(f"unix:{data_dir.socket}")
+    return Endpoint(f"unix:{data_dir.socket}")
 
 
 def daemon_status(data_dir: DataDir) -> DaemonStatus:
@@ -76,11 +71,11 @@ def daemon_status(data_dir: DataDir) -> DaemonStatus:
         return DaemonStatus(False)
     with suppress(json.JSONDecodeError):
         found = json.loads(content)
-        return DaemonStatus(True, found["pid"], found["target"])
+        return DaemonStatus(True, found["pid"], found["target"], found.get("listen", ""))
     return DaemonStatus(True)  # it has the lock and is about to write its address
 
 
-def ensure_daemon(data_dir: DataDir) -> DaemonAddress:
+def ensure_daemon(data_dir: DataDir, *, listen: str = "") -> Endpoint:
     """Return the daemon's address; start one when none runs. Blocks until it answers.
 
     Raises DaemonError (or what kept it from starting) with the cause.
@@ -91,7 +86,7 @@ def ensure_daemon(data_dir: DataDir) -> DaemonAddress:
     deadline = time.monotonic() + START_S
     while not (daemon_status(data_dir).pid and _answers(data_dir.socket)):
         if started is None and not daemon_status(data_dir).running:
-            started = _spawn(data_dir)
+            started = _spawn(data_dir, listen)
         if started is not None and _has_ended(started[0]):
             if daemon_status(data_dir).running:
                 started = None  # another one was quicker
@@ -153,12 +148,13 @@ def _answers(path: Path) -> bool:
     return True
 
 
-def _spawn(data_dir: DataDir) -> tuple[int, int]:
+def _spawn(data_dir: DataDir, listen: str) -> tuple[int, int]:
     """Start a daemon in a session of its own; return its pid and where its log begins."""
     log = os.open(_log_path(data_dir), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         begin = os.lseek(log, 0, os.SEEK_END)
         words = ["-m", "gym_gui.services.trainer.daemon", "--data-dir", str(data_dir.root)]
+        words += ["--listen", listen] if listen else []
         variables = {name: value for name, value in os.environ.items() if name != TAP_VARIABLE}
         # posix_spawn and not Popen: nobody waits for this process but init.
         pid = os.posix_spawn(
@@ -237,9 +233,10 @@ def _free_socket(path: Path) -> None:
         )
 
 
-async def _serve(data_dir: DataDir, lock: int) -> None:
+async def _serve(data_dir: DataDir, lock: int, listen: str) -> None:
     from gym_gui.rpc.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
     from gym_gui.services.telemetry import TelemetryService
+    from gym_gui.services.trainer.listener import Listener, remembered_address
     from gym_gui.services.trainer.runs import RunManager
     from gym_gui.services.trainer.service import TrainerService
     from gym_gui.telemetry.db_sink import SWITCH_INTERVAL_S
@@ -254,39 +251,64 @@ async def _serve(data_dir: DataDir, lock: int) -> None:
     address = daemon_address(data_dir)
     runs = RunManager(data_dir, TelemetryService(data_dir), address.target)
     server = aio.server(options=OPTIONS)
-    add_TrainerServiceServicer_to_server(TrainerService(runs), server)
+    service = TrainerService(runs)
+    add_TrainerServiceServicer_to_server(service, server)
+    listener = runs.listener = Listener(data_dir, service)
     previous = os.umask(0o177)
     try:
         server.add_insecure_port(address.target)
         await server.start()
     finally:
         os.umask(previous)
+    await _listen(listener, listen, remembered_address(data_dir))
     await runs.start()
-    os.write(lock, json.dumps({"pid": os.getpid(), "target": address.target}).encode())
+    listener.on_open = lambda: _tell(lock, address, listener)
+    listener.on_open()
     logging.info("serving %s at %s", data_dir.root, address)
     await stopping.wait()
     logging.info("stopping")
-    await server.stop(grace=0.5)
+    await asyncio.gather(server.stop(grace=0.5), listener.close())
     await runs.close()
     with suppress(FileNotFoundError):
         path.unlink()
 
 
-def serve(data_dir: DataDir) -> None:
+async def _listen(listener: Any, wish: str, remembered: str) -> None:
+    """Listen where it was asked for; what is only remembered must not keep us from recording."""
+    if wish:
+        await listener.open(wish)
+    elif remembered:
+        try:
+            await listener.open(remembered)
+        except GymGuiError as error:
+            logging.warning("%s", error)
+
+
+def _tell(lock: int, address: Endpoint, listener: Any) -> None:
+    """Write into the lock file who serves, and where."""
+    listen = str(listener.endpoint()) if listener.is_open else ""
+    content = {"pid": os.getpid(), "target": address.target, "listen": listen}
+    text = json.dumps(content).encode()
+    os.pwrite(lock, text, 0)
+    os.ftruncate(lock, len(text))
+
+
+def serve(data_dir: DataDir, *, listen: str = "") -> None:
     """Serve until SIGTERM or SIGINT. Raises GymGuiError when that cannot begin."""
     data_dir.create()
     with _alone(data_dir) as lock:
-        asyncio.run(_serve(data_dir, lock))
+        asyncio.run(_serve(data_dir, lock, listen))
 
 
 def main() -> int:
     """Entry point of the process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--listen", default="", metavar="HOST:PORT")
     options: Any = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        serve(DataDir(options.data_dir))
+        serve(DataDir(options.data_dir), listen=options.listen)
     except GymGuiError as error:
         sys.stderr.write(f"gym-gui: {error.message}\n  {error.next_step}\n")
         return error.exit_code

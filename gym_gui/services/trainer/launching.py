@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from gym_gui.core.errors import StoreSpaceError
@@ -50,26 +51,48 @@ def prepare_folder(data_dir: DataDir, spec: RunSpec) -> RunDir:
     return run_dir
 
 
-def start_supervisor(run_dir: RunDir) -> subprocess.Popen[bytes]:
-    """Start the run's supervisor, which starts the worker. It outlives us."""
-    return _start(run_dir, "gym_gui.services.trainer.supervisor", str(run_dir.root))
+def keep_spec(data_dir: DataDir, spec: RunSpec) -> RunDir:
+    """Make the folder of a run whose processes are elsewhere."""
+    run_dir = data_dir.run(spec.run_id)
+    private_dir(run_dir.root)
+    write_json(run_dir.spec, spec.to_dict())
+    return run_dir
 
 
-def start_proxy(run_dir: RunDir, address: str) -> subprocess.Popen[bytes]:
+def start_supervisor(run_dir: RunDir, *, lifeline: bool = False) -> subprocess.Popen[bytes]:
+    """Start the run's supervisor, which starts the worker. It outlives us, but for a lifeline.
+
+    With one, its ``stdin`` is a pipe that only we hold: when we are gone, it ends the worker.
+    """
+    words = [str(run_dir.root), *(["--lifeline"] if lifeline else [])]
+    stdin = subprocess.PIPE if lifeline else subprocess.DEVNULL
+    return _start(run_dir, "gym_gui.services.trainer.supervisor", *words, stdin=stdin)
+
+
+def start_proxy(
+    run_dir: RunDir, address: str, variables: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start the run's proxy, which publishes the spool to ``address``."""
     module = "gym_gui.services.trainer.trainer_telemetry_proxy"
-    return _start(run_dir, module, str(run_dir.root), "--address", address)
+    words = (str(run_dir.root), "--address", address)
+    return _start(run_dir, module, *words, variables=variables)
 
 
-def _start(run_dir: RunDir, module: str, *words: str) -> subprocess.Popen[bytes]:
-    variables = {name: value for name, value in os.environ.items() if name != TAP_VARIABLE}
+def _start(
+    run_dir: RunDir,
+    module: str,
+    *words: str,
+    stdin: int = subprocess.DEVNULL,
+    variables: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    environment = {name: value for name, value in os.environ.items() if name != TAP_VARIABLE}
     log = run_dir.root / f"{module.rpartition('.')[2]}.log"
     with open(log, "ab", opener=_private) as output:
         return subprocess.Popen(
             [sys.executable, "-m", module, *words],
             cwd=_place(run_dir.root),
-            env=variables,
-            stdin=subprocess.DEVNULL,
+            env={**environment, **(variables or {})},
+            stdin=stdin,
             stdout=output,
             stderr=output,
             start_new_session=True,

@@ -25,8 +25,13 @@ class Outcome:
     ended_ns: int = 0
 
 
-def outcome(run_dir: RunDir, report: dict[str, Any] | None) -> Outcome:
-    """Return how the run ended, from its supervisor's report and the end of its stderr."""
+def outcome(run_dir: RunDir, report: dict[str, Any] | None, *, lost: str = "") -> Outcome:
+    """Return how the run ended, from its supervisor's report and the end of its stderr.
+
+    lost: what its launcher said, for one whose supervisor could not report.
+    """
+    if lost and (report is None or not report["ended_ns"]):
+        return Outcome(RunState.FAILED, lost, ended_ns=time.time_ns())
     if report is None:
         return Outcome(
             RunState.FAILED,

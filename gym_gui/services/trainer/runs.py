@@ -5,33 +5,53 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gym_gui.core.errors import GymGuiError, RunNotFoundError, StorageError, UsageError
+from gym_gui import __version__
+from gym_gui.core.errors import (
+    DaemonError,
+    GymGuiError,
+    RunNotFoundError,
+    StorageError,
+    UsageError,
+)
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import RunRecord, RunSpec, RunState
 from gym_gui.fastlane import sweep
+from gym_gui.rpc import trainer_pb2 as pb
+from gym_gui.rpc.channel import PROTOCOL
 from gym_gui.services.registry import RunRegistry
 from gym_gui.services.telemetry import TelemetryService
 from gym_gui.services.trainer.control import ControlDesk
-from gym_gui.services.trainer.files import is_running, read_json
+from gym_gui.services.trainer.far_runs import FarRun, is_known, remember
+from gym_gui.services.trainer.files import read_json
+from gym_gui.services.trainer.launchers import (
+    LOCAL,
+    Job,
+    Launcher,
+    LauncherAddress,
+    launcher_for,
+    parse_launcher,
+)
 from gym_gui.services.trainer.launching import (
+    keep_spec,
     need_room,
     prepare_folder,
     start_proxy,
-    start_supervisor,
 )
+from gym_gui.services.trainer.listener import Listener
+from gym_gui.services.trainer.live_desk import LiveDesk
 from gym_gui.services.trainer.outcome import outcome
 from gym_gui.services.trainer.streams import TelemetryAsyncHub
 from gym_gui.telemetry.batch import RecordBatch
 from gym_gui.telemetry.storage import Totals
 
 TICK_S = 0.05
+POLL_S = 1.0  # between looks at a local run's supervisor
 TOTALS_S = 0.5  # how often watchers and registry hear of running totals
 START_S = 20.0  # how long a supervisor may take to report
 RETRY_S = (0.0, 0.2, 1.0, 5.0)
@@ -43,13 +63,15 @@ class _Live:
 
     record: RunRecord
     run_dir: RunDir
-    supervisor: subprocess.Popen[bytes] | None = None
+    job: Job
+    far: FarRun | None = None
     proxy: subprocess.Popen[bytes] | None = None
     proxy_starts: int = 0
     proxy_after: float = 0.0
     begun: float = field(default_factory=time.monotonic)
     task: asyncio.Task[None] | None = None
     saved: float = 0.0
+    polled: float = 0.0
 
 
 class Watcher:
@@ -72,7 +94,10 @@ class RunManager:
         self.address = address
         self.hub = TelemetryAsyncHub(telemetry, on_committed=self._committed)
         self._registry = RunRegistry(data_dir)
-        self._control = ControlDesk(data_dir)
+        self.live_desk = LiveDesk()
+        self.listener: Listener | None = None
+        self._control = ControlDesk(data_dir.ring_dir)
+        self._launchers: dict[LauncherAddress, Launcher] = {}
         self._live: dict[str, _Live] = {}
         self._waiting: dict[str, RunRecord] = {}  # queued until others of their group have ended
         self._watchers: set[Watcher] = set()
@@ -83,11 +108,13 @@ class RunManager:
         for record in await asyncio.to_thread(self._registry.list):
             if record.state.is_final or record.spec.mode == "human":
                 continue
-            started = self.data_dir.run(record.run_id).supervisor.exists()
+            run_dir = self.data_dir.run(record.run_id)
+            started = run_dir.supervisor.exists() or is_known(run_dir)
             if record.state is RunState.QUEUED and not started:
                 self._waiting[record.run_id] = record
             else:
-                await self._open(record, start=not started)
+                with contextlib.suppress(GymGuiError, OSError):  # the run says why
+                    await self._open(record, start=not started)
         await self._start_waiting()
 
     async def close(self) -> None:
@@ -113,10 +140,11 @@ class RunManager:
             raise UsageError(
                 f"The folder {spec.cwd} does not exist.", next_step="Start the run from another."
             )
+        far = not parse_launcher(spec.launcher).is_local
         spec.created_ns = spec.created_ns or time.time_ns()
         await asyncio.to_thread(need_room, self.data_dir)
-        await asyncio.to_thread(prepare_folder, self.data_dir, spec)
-        state = RunState.QUEUED if spec.group_limit else RunState.STARTING
+        await asyncio.to_thread(keep_spec if far else prepare_folder, self.data_dir, spec)
+        state = RunState.QUEUED if spec.group_limit or far else RunState.STARTING
         record = await asyncio.to_thread(self._registry.add, spec, state=state)
         if spec.group_limit:
             self._waiting[spec.run_id] = record
@@ -145,7 +173,7 @@ class RunManager:
     async def _open(self, record: RunRecord, *, start: bool = False) -> _Live:
         run_dir = self.data_dir.run(record.run_id)
         loop = asyncio.get_running_loop()
-        live = self._live[record.run_id] = _Live(record, run_dir)
+        live = self._live[record.run_id] = _Live(record, run_dir, Job(record.spec, run_dir))
 
         def troubled(cause: str) -> None:  # called on the writer's thread
             loop.call_soon_threadsafe(self._troubled, live, cause)
@@ -159,8 +187,7 @@ class RunManager:
                 on_trouble=troubled,
             )
             _take_totals(record, self.telemetry.totals(record.run_id))
-            if start:
-                live.supervisor = start_supervisor(run_dir)
+            await self._launch(live, start=start)
         except (GymGuiError, OSError) as error:
             record.state, record.cause = RunState.FAILED, str(error)
             await self._close_run(live)
@@ -168,6 +195,27 @@ class RunManager:
         live.task = asyncio.create_task(self._follow(live))
         self._changed(live, urgent=True)
         return live
+
+    async def _launch(self, live: _Live, *, start: bool) -> None:
+        """Start the run's processes where its spec says, or take up again what was started."""
+        address = parse_launcher(live.record.spec.launcher)
+        launcher = await self._launcher(address)
+        if launcher.is_far:
+            assert self.listener is not None
+            towards = address.host
+            endpoint = await self.listener.endpoint_of_run(live.record.run_id, towards=towards)
+            live.job = replace(live.job, endpoint=endpoint)
+            live.far = FarRun(launcher, live.job, address)
+            if start:
+                await live.far.submit()
+                await asyncio.to_thread(remember, live.run_dir, address)
+        elif start:
+            launcher.submit(live.job)
+
+    async def _launcher(self, address: LauncherAddress) -> Launcher:
+        if address not in self._launchers:
+            self._launchers[address] = await asyncio.to_thread(launcher_for, address)
+        return self._launchers[address]
 
     async def list_runs(self) -> list[RunRecord]:
         """Return all runs, those that are going on with their newest totals."""
@@ -194,13 +242,11 @@ class RunManager:
         live = self._live.get(run_id)
         if live is None:
             return await self.get(run_id)
-        report = read_json(live.run_dir.supervisor)
-        pid = report["supervisor_pid"] if report else live.supervisor and live.supervisor.pid
-        if pid and (report is None or is_running(pid, report["supervisor_ticks"])):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-        elif report and is_running(report["pid"], report["start_ticks"]):
-            os.killpg(report["pid"], signal.SIGTERM)
+        if live.far is not None:
+            await live.far.cancel()
+        else:
+            launcher = await self._launcher(parse_launcher(live.record.spec.launcher))
+            launcher.stop(live.job)
         return live.record
 
     async def delete(self, run_id: str) -> None:
@@ -215,7 +261,33 @@ class RunManager:
         """Pause or pace a run for a while (see ``ControlDesk.set``). Raises GymGuiError."""
         if (await self.get(run_id)).state.is_final:
             raise UsageError(f"{run_id} is over.", next_step="There is nothing to pause.")
-        self._control.set(run_id, paused=paused, max_steps_per_s=max_steps_per_s)
+        live = self._live.get(run_id)
+        if live is None or live.far is None:
+            self._control.set(run_id, paused=paused, max_steps_per_s=max_steps_per_s)
+        elif not self.live_desk.pace(run_id, paused=paused, max_steps_per_s=max_steps_per_s):
+            raise DaemonError(
+                f"{run_id} cannot be paused or slowed now: its node does not listen.",
+                next_step="Try it again in a moment.",
+            )
+
+    async def register_worker(self, hello: pb.WorkerHello) -> RunRecord:
+        """Give a job on a cluster's node the run that it is to do. Raises GymGuiError."""
+        return self._far_run(hello.run_id).record
+
+    async def heartbeat(self, hello: pb.WorkerHello) -> RunRecord:
+        """Take a job's report; the answer's state is cancelled where the worker shall end."""
+        live = self._far_run(hello.run_id)
+        assert live.far is not None
+        await asyncio.to_thread(live.far.take, hello)
+        if live.far.is_cancelled:
+            return replace(live.record, state=RunState.CANCELLED)
+        return live.record
+
+    def _far_run(self, run_id: str) -> _Live:
+        live = self._live.get(run_id)
+        if live is None or live.far is None:
+            raise RunNotFoundError(f"No cluster's run {run_id} is going on here.")
+        return live
 
     def is_open(self, run_id: str) -> bool:
         return run_id in self._live
@@ -229,7 +301,16 @@ class RunManager:
             queue = {name: getattr(found.queue, name) for name in found.queue.__dataclass_fields__}
             runs[run_id] = {"sink": {**sink, "state": found.sink.state.value}, "queue": queue}
         hub = {"waits": self.hub.waits, "duplicates": self.hub.duplicates}
-        return {"pid": os.getpid(), "data_dir": str(self.data_dir.root), "hub": hub, "runs": runs}
+        return {
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "pid": os.getpid(),
+            "data_dir": str(self.data_dir.root),
+            "listener": self.listener.statistics() if self.listener else {},
+            "live": self.live_desk.statistics(),
+            "hub": hub,
+            "runs": runs,
+        }
 
     # Following a run
 
@@ -240,8 +321,11 @@ class RunManager:
 
     async def _look(self, live: _Live) -> bool:
         """Bring state and processes up to date; True when the run is over and stored."""
-        if live.supervisor is not None:
-            live.supervisor.poll()  # no zombie stays
+        if live.far is not None:
+            return await self._look_far(live, live.far)
+        if time.monotonic() - live.polled > POLL_S:
+            live.polled = time.monotonic()
+            (await self._launcher(parse_launcher(LOCAL))).status(live.job)  # no zombie stays
         report = read_json(live.run_dir.supervisor)
         if report is None:
             waited = time.monotonic() - live.begun
@@ -252,6 +336,18 @@ class RunManager:
             self._changed(live, urgent=True)
         await self._save_now_and_then(live)
         return self._proxy_is_done(live)
+
+    async def _look_far(self, live: _Live, far: FarRun) -> bool:
+        over = await far.look(is_publishing=self.live_desk.has_proxy(live.record.run_id))
+        if live.record.state in (RunState.QUEUED, RunState.STARTING):
+            state = RunState.RUNNING if far.report else far.run_state
+            if far.report:
+                live.record.started_ns = far.report["started_ns"]
+            if state is not live.record.state:
+                live.record.state = state
+                self._changed(live, urgent=True)
+        await self._save_now_and_then(live)
+        return over
 
     def _proxy_is_done(self, live: _Live) -> bool:
         if live.proxy is not None:
@@ -270,11 +366,33 @@ class RunManager:
 
     async def _finish(self, live: _Live) -> None:
         report = read_json(live.run_dir.supervisor)
-        ended = await asyncio.to_thread(outcome, live.run_dir, report)
+        lost = live.far.problem if live.far else ""
+        ended = await asyncio.to_thread(outcome, live.run_dir, report, lost=lost)
+        if live.far is not None and live.far.is_cancelled:
+            ended.state, ended.cause = RunState.CANCELLED, ""
+        again = self._retry_of(live, ended.state)
+        if again is not None:
+            ended.cause += f"; it is started again as {again.run_id}"
         live.record.state, live.record.cause = ended.state, ended.cause
         live.record.exit_code, live.record.signal = ended.exit_code, ended.signal
         live.record.ended_ns = ended.ended_ns
         await self._close_run(live)
+        if again is not None:
+            with contextlib.suppress(GymGuiError):  # that run says why
+                await self.submit(again)
+
+    def _retry_of(self, live: _Live, state: RunState) -> RunSpec | None:
+        """Return the run to start in place of one that its cluster has lost."""
+        far = live.far
+        if far is None or state is not RunState.FAILED or not far.was_lost:
+            return None
+        if far.address.retries <= 0:
+            return None
+        from gym_gui.services.workers.spec import again
+
+        launcher = str(replace(far.address, retries=far.address.retries - 1))
+        tags = [*live.record.spec.tags, "retry"]
+        return replace(again(live.record.spec), launcher=launcher, tags=tags)
 
     async def _close_run(self, live: _Live) -> None:
         run_id = live.record.run_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import json
 from collections.abc import AsyncIterator, Callable
@@ -12,13 +13,15 @@ from typing import Any
 import grpc
 from grpc import aio
 
-from gym_gui.core.errors import GymGuiError, RunNotFoundError
+from gym_gui.core.errors import GymGuiError, ProtocolError, RunNotFoundError
 from gym_gui.core.records import RunSpec
 from gym_gui.rpc import trainer_pb2 as pb
 from gym_gui.rpc.channel import error_details
 from gym_gui.rpc.codec import decode_batch, encode_batch, encode_run
 from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceServicer
+from gym_gui.services.trainer.live_desk import LiveDesk
 from gym_gui.services.trainer.runs import RunManager
+from gym_gui.services.trainer.snapshot import copy_of
 from gym_gui.services.trainer.streams import Publisher
 from gym_gui.telemetry.batch import RecordBatch
 from gym_gui.telemetry.run_bus import Kind, Policy, topic
@@ -29,7 +32,24 @@ Context = aio.ServicerContext
 def _status(error: GymGuiError) -> grpc.StatusCode:
     if isinstance(error, RunNotFoundError):
         return grpc.StatusCode.NOT_FOUND
+    if isinstance(error, ProtocolError):
+        return grpc.StatusCode.INVALID_ARGUMENT
     return grpc.StatusCode.FAILED_PRECONDITION
+
+
+def _spec(text: str) -> RunSpec:
+    """Return the spec that a client sent. Raises ProtocolError where it is none."""
+    try:
+        spec = RunSpec.from_dict(json.loads(text))
+        words = [*spec.command, spec.run_id, spec.worker, spec.cwd, *spec.env, *spec.env.values()]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ProtocolError(
+            f"That is no run's specification: {error}.",
+            next_step="Use the same version of gym-gui on both sides.",
+        ) from error
+    if not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise ProtocolError("Command, folder and variables of a run are text.")
+    return spec
 
 
 def _answers_errors(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,7 +73,7 @@ class TrainerService(TrainerServiceServicer):
 
     @_answers_errors
     async def SubmitRun(self, request: pb.SubmitRunRequest, context: Context) -> pb.Run:
-        spec = RunSpec.from_dict(json.loads(request.spec_json))
+        spec = _spec(request.spec_json)
         return encode_run(await self._runs.submit(spec))
 
     @_answers_errors
@@ -132,11 +152,49 @@ class TrainerService(TrainerServiceServicer):
         async for batch in self._stream(request, Kind.RECORDS, context):
             yield encode_batch(_only(batch, "resets", "metrics", "logs", "events"))
 
-    async def StreamRunFrames(self, request: pb.RunRequest, context: Context):
-        async for batch in self._stream(request, Kind.FRAMES, context, capacity=1):
-            newest = _only(batch, "frames")
-            newest.frames = newest.frames[-1:]
-            yield encode_batch(newest)
+    async def StreamRunFrames(
+        self, request_iterator: AsyncIterator[pb.FrameDemand], context: Context
+    ) -> AsyncIterator[pb.LiveFrame]:
+        async with contextlib.aclosing(self._runs.live_desk.frames(request_iterator)) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def FetchRun(
+        self, request: pb.FetchRequest, context: Context
+    ) -> AsyncIterator[pb.FileChunk]:
+        try:
+            run_dir = self._runs.data_dir.run((await self._runs.get(request.run_id)).run_id)
+            async with contextlib.aclosing(copy_of(run_dir, have=request.have)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+        except GymGuiError as error:
+            await context.abort(_status(error), error_details(error))
+
+    # A run's proxy, and the job around it on another machine
+
+    @_answers_errors
+    async def RegisterWorker(self, request: pb.WorkerHello, context: Context) -> pb.Run:
+        return encode_run(await self._runs.register_worker(request))
+
+    @_answers_errors
+    async def Heartbeat(self, request: pb.WorkerHello, context: Context) -> pb.Run:
+        return encode_run(await self._runs.heartbeat(request))
+
+    async def ControlStream(
+        self, request_iterator: AsyncIterator[pb.ControlReport], context: Context
+    ) -> AsyncIterator[pb.Control]:
+        first = await anext(request_iterator, None)
+        if first is None:
+            return
+        desk, run_id = self._runs.live_desk, first.run_id
+        taking = asyncio.create_task(_take_frames(request_iterator, desk, run_id))
+        try:
+            async with contextlib.aclosing(desk.words(run_id)) as words:
+                async for word in words:
+                    yield word
+        finally:
+            taking.cancel()
+            await asyncio.gather(taking, return_exceptions=True)
 
     async def _stream(
         self, request: pb.RunRequest, kind: Kind, context: Context, *, capacity: int = 64
@@ -158,6 +216,13 @@ class TrainerService(TrainerServiceServicer):
                 ready.clear()
                 for batch in subscription.take(timeout_s=0):
                     yield batch
+
+
+async def _take_frames(
+    reports: AsyncIterator[pb.ControlReport], desk: LiveDesk, run_id: str
+) -> None:
+    async for report in reports:
+        desk.take(run_id, report.frame)
 
 
 def _only(batch: RecordBatch, *kinds: str) -> RecordBatch:

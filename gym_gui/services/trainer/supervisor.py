@@ -1,18 +1,20 @@
 """The worker's parent: starts it, forwards a cancel, and writes down how it ended.
 
-    python -m gym_gui.services.trainer.supervisor RUN_DIR
+    python -m gym_gui.services.trainer.supervisor RUN_DIR [--lifeline]
 
 Reads ``run.json`` and ``launch.json`` (the worker's environment variables), writes
 ``supervisor.json`` when the worker has started and when it has ended. It needs nobody: daemon,
 proxy and window may die and come back meanwhile. Started a second time for the same run, by a
-daemon that does not know of the first, it does nothing. SIGTERM asks the worker's process group to
-end, and ends it after a grace.
+daemon that does not know of the first, it does nothing. With a lifeline it ends the worker when its
+own standard input ends: on a cluster nothing may outlive its job. SIGTERM asks the worker's process
+group to end, and ends it after a grace.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -32,9 +34,12 @@ NOT_STARTED = 127  # as a shell says it
 class Supervisor:
     """One worker's life. ``run`` returns when it is over and written down."""
 
-    def __init__(self, run_dir: RunDir, *, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self, run_dir: RunDir, *, grace_s: float = GRACE_S, lifeline: bool = False
+    ) -> None:
         self.run_dir = run_dir
         self.grace_s = grace_s
+        self._lifeline = lifeline
         self._cancelled = False
         self._unsaved = False
         self._worker: subprocess.Popen[bytes] | None = None
@@ -94,6 +99,9 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 if self._unsaved:
                     self._save()
+                if self._lifeline and _has_ended(sys.stdin.fileno()):
+                    self._lifeline = False
+                    self._cancel()
                 if not self._cancelled:
                     continue
                 deadline = deadline or time.monotonic() + self.grace_s
@@ -140,6 +148,11 @@ def _not_for_us(*_: object) -> None:
     """Ignore an interrupt here. To be told to ignore it, as by ``SIG_IGN``, would be inherited."""
 
 
+def _has_ended(pipe: int) -> bool:
+    """Tell whether whoever held the other end is gone; nothing is ever written to it."""
+    return bool(select.select([pipe], [], [], 0)[0])
+
+
 def _append(path: Path):
     return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
 
@@ -153,7 +166,7 @@ def main() -> None:
     except BlockingIOError:
         return
     if not run_dir.supervisor.exists():
-        Supervisor(run_dir).run()
+        Supervisor(run_dir, lifeline="--lifeline" in sys.argv[2:]).run()
 
 
 if __name__ == "__main__":

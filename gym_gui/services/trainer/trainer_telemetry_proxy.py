@@ -22,6 +22,7 @@ from pathlib import Path
 import grpc
 from grpc import aio
 
+from gym_gui.core.errors import DaemonError
 from gym_gui.core.paths import RunDir
 from gym_gui.rpc import trainer_pb2 as pb
 from gym_gui.rpc.channel import open_channel
@@ -30,6 +31,7 @@ from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceStub
 from gym_gui.services.trainer.decoding import BATCH_LINES, ChannelDecoder, batches_of
 from gym_gui.services.trainer.files import read_json, worker_has_ended
 from gym_gui.services.trainer.foreign_lane import ForeignLane
+from gym_gui.services.trainer.frame_feed import FrameFeed
 from gym_gui.services.trainer.keeping import Keeping, RejectedLines
 from gym_gui.services.trainer.progress import Progress
 from gym_gui.services.trainer.spool import (
@@ -105,9 +107,11 @@ class Proxy:
         while not self.stopping.is_set():
             try:
                 async with open_channel(self.address) as channel:
-                    if await _Publishing(self, TrainerServiceStub(channel)).run():
+                    if await self._serve(TrainerServiceStub(channel)):
                         return
                 attempt = 0
+            except DaemonError as error:
+                sys.stderr.write(f"gym-gui: {error}\n")  # tried again; the daemon may come back
             except aio.AioRpcError as error:
                 if error.code() == grpc.StatusCode.NOT_FOUND:
                     raise SystemExit(f"gym-gui: {error.details()}") from error
@@ -115,6 +119,21 @@ class Proxy:
                 pause_s = RETRY_S[min(attempt, len(RETRY_S) - 1)]
                 await asyncio.wait_for(self.stopping.wait(), pause_s)
             attempt += 1
+
+    async def _serve(self, stub: TrainerServiceStub) -> bool:
+        """Publish, and meanwhile feed whoever watches from far away; as ``_Publishing.run``."""
+        feed = FrameFeed(self.run_dir.run_id, self._ring_dir(), stub)
+        feeding = asyncio.create_task(feed.run())
+        try:
+            return await _Publishing(self, stub).run()
+        finally:
+            feeding.cancel()
+            for error in await asyncio.gather(feeding, return_exceptions=True):
+                if isinstance(error, Exception) and not isinstance(error, aio.AioRpcError):
+                    sys.stderr.write(f"gym-gui: the live feed ended: {error!r}\n")
+
+    def _ring_dir(self) -> Path:
+        return Path((read_json(self.run_dir.tap_config) or {}).get("ring_dir", ""))
 
     def close(self) -> None:
         self.progress.write()

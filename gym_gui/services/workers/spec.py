@@ -7,6 +7,7 @@ import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,13 @@ def build_spec(
         max_steps_per_s=max_steps_per_s,
         created_ns=time.time_ns(),
     )
+
+
+def again(spec: RunSpec) -> RunSpec:
+    """Return the spec of a new run that repeats ``spec`` word for word."""
+    run_id = new_run_id(spec.name or spec.worker)
+    command = [word.replace(spec.run_id, run_id) for word in spec.command]
+    return replace(spec, run_id=run_id, command=command, created_ns=time.time_ns())
 
 
 def command_line(spec: RunSpec, *, sweep: Sequence[str] = ()) -> str:
