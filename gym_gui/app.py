@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunSpec
+from gym_gui.ui.icons import icon
 
 EMULATED = ("llvmpipe", "softpipe", "swrast", "software")
 
@@ -44,6 +46,7 @@ def make_application(arguments: list[str] | None = None) -> QtWidgets.QApplicati
     application = QtWidgets.QApplication(arguments or ["gym-gui"])
     application.setApplicationName("gym-gui")
     application.setDesktopFileName("gym-gui")
+    application.setWindowIcon(icon("live", "accent"))
     application.setApplicationDisplayName("gym-gui")
     return application
 
@@ -93,10 +96,14 @@ def main(
         QtCore.QTimer.singleShot(0, lambda: window.submit(submit))
     if replay or select_run:
         _show_once_known(window, replay or select_run, is_replay=bool(replay), moment=moment)
+    if not window.context.settings["window.tour_seen"] and submit is None:
+        QtCore.QTimer.singleShot(0, window.do_tour)
     interrupt = _quit_on_interrupt(window)
+    hooks = _report_uncaught(window)
     try:
         return application.exec()
     finally:
+        sys.excepthook, threading.excepthook = hooks
         interrupt.stop()
         window.shutdown()
         link.stop()
@@ -120,6 +127,22 @@ def _show_once_known(
             window.show_run(run_id)
 
     window.model.modelReset.connect(look)
+
+
+def _report_uncaught(window: Any) -> tuple[Any, Any]:
+    """Show errors that nobody caught where all problems are shown; return the hooks before."""
+    before = sys.excepthook, threading.excepthook
+
+    def caught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        before[0](kind, error, trace)
+        if isinstance(error, Exception):
+            window.uncaught.emit(error)
+
+    def caught_elsewhere(told: Any) -> None:
+        caught(told.exc_type, told.exc_value, told.exc_traceback)
+
+    sys.excepthook, threading.excepthook = caught, caught_elsewhere
+    return before
 
 
 def _quit_on_interrupt(window: Any) -> QtCore.QTimer:

@@ -15,19 +15,18 @@ from gym_gui.core.paths import DataDir
 @data_dir_option
 @json_option
 def import_(source: str, data_dir: DataDir, as_json: bool) -> int:
-    """Make a run of SOURCE: a folder with a TensorBoard event file, or a Minari dataset's id.
+    """Make a run of SOURCE: somebody's run, TensorBoard's folder, or a Minari dataset's id.
 
     \b
+      gym-gui import telemetry.sqlite
       gym-gui import runs/CartPole-v1__ppo__1
       gym-gui import cartpole/random-v0
     """
-    from gym_gui.services.importing import import_minari, import_tensorboard
+    from gym_gui.services.adopting import take_run
+    from gym_gui.services.importing import import_minari
 
-    folder = Path(source)
-    if folder.is_dir():
-        record = import_tensorboard(data_dir, folder)
-    else:
-        record = import_minari(data_dir, source)
+    path = Path(source)
+    record = take_run(data_dir, path) if path.exists() else import_minari(data_dir, source)
     if as_json:
         print_json(record_as_dict(record))
     else:

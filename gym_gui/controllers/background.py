@@ -52,8 +52,11 @@ class Background(QtCore.QObject):
         *,
         done: Callable[[Any], None],
         failed: Callable[[Exception], None],
-    ) -> None:
-        """Call ``function`` elsewhere, then ``done(result)`` or ``failed(error)`` here."""
+    ) -> Callable[[], None]:
+        """Call ``function`` elsewhere, then ``done(result)`` or ``failed(error)`` here.
+
+        Returns what makes neither of them come; the function itself runs to its end.
+        """
         answer = _Answer()
         self._answers.add(answer)
 
@@ -66,6 +69,7 @@ class Background(QtCore.QObject):
         answer.done.connect(lambda value: finish(done, value), queued)
         answer.failed.connect(lambda error: finish(failed, error), queued)
         QtCore.QThreadPool.globalInstance().start(_Task(function, answer))
+        return lambda: self._answers.discard(answer)
 
     def close(self) -> None:
         """Forget what was asked. Twice is safe."""

@@ -21,6 +21,7 @@ from gym_gui.core.records import EpisodeRecord, RunRecord, RunSpec
 
 BATCH_MS = 30
 RETRY_S = (0.3, 1.0, 2.0, 5.0)
+LAST_WORDS_S = 2.0  # how long requests under way may take when the program ends
 MAX_CHUNKS = 256  # of steps, per run, between two batches
 
 
@@ -74,6 +75,7 @@ class TrainerLink(QtCore.QObject):
     batches_ready = QtCore.Signal(object)  # list[LiveBatch]
     request_done = QtCore.Signal(str, object)  # what ("submit", "cancel", …), its answer
     request_failed = QtCore.Signal(str, object)  # what, the error
+    request_ended = QtCore.Signal(str, str)  # what, run id: done, failed or withdrawn
     _gathered = QtCore.Signal()
 
     def __init__(self, data_dir: DataDir, parent: QtCore.QObject | None = None) -> None:
@@ -85,6 +87,7 @@ class TrainerLink(QtCore.QObject):
         self._announced = False
         self._client: Any = None
         self._followed: dict[str, asyncio.Task[None]] = {}
+        self._asked: dict[tuple[str, str], asyncio.Task[None]] = {}  # by what, run id
         self._runner: asyncio.Runner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._main: asyncio.Task[None] | None = None
@@ -102,27 +105,47 @@ class TrainerLink(QtCore.QObject):
         self._thread.start()
 
     def stop(self, timeout_s: float = 5.0) -> None:
-        """End the thread. Runs and daemon go on. Twice is safe."""
+        """End the thread, once what was asked is answered. Runs and daemon go on. Twice is safe."""
         thread, self._thread = self._thread, None
         if thread is None or self._loop is None:
             return
         self._stopping = True
         try:
-            self._loop.call_soon_threadsafe(self._cancel_main)
+            self._loop.call_soon_threadsafe(lambda: self._spawn(self._wind_down()))
         except RuntimeError:
             pass  # its loop has ended by itself
         thread.join(timeout_s)
 
-    def _cancel_main(self) -> None:
+    async def _wind_down(self) -> None:
+        if self._client is not None and self._asked:
+            await asyncio.wait(self._asked.values(), timeout=LAST_WORDS_S)
         if self._main is not None:
             self._main.cancel()
 
     def submit(self, spec: RunSpec) -> None:
         """Start a run; ``request_done("submit", RunRecord)`` follows, or ``request_failed``."""
-        self._ask("submit", lambda client: client.submit_run(spec))
+        self._ask("submit", spec.run_id, lambda client: client.submit_run(spec))
+
+    def withdraw(self, run_id: str) -> None:
+        """Take a ``submit`` back, whether or not it has reached the daemon."""
+
+        def withdraw() -> None:
+            task = self._asked.get(("submit", run_id))
+            if task is not None:
+                task.cancel()
+                if self._client is not None:
+                    self._spawn(self._cancel_quietly(run_id))
+
+        self._on_loop(withdraw)
+
+    async def _cancel_quietly(self, run_id: str) -> None:
+        try:
+            await self._client.cancel_run(run_id)
+        except Exception:  # noqa: BLE001 - a thread's edge: what never began need not end
+            return
 
     def cancel(self, run_id: str) -> None:
-        self._ask("cancel", lambda client: client.cancel_run(run_id))
+        self._ask("cancel", run_id, lambda client: client.cancel_run(run_id))
 
     def delete(self, run_id: str) -> None:
         """Delete a run and its folder; ``runs_removed`` follows."""
@@ -132,7 +155,7 @@ class TrainerLink(QtCore.QObject):
             self.runs_removed.emit([run_id])
             return run_id
 
-        self._ask("delete", delete)
+        self._ask("delete", run_id, delete)
 
     def follow(self, run_id: str) -> None:
         """Ask for the run's steps, episodes and records, in ``batches_ready``."""
@@ -145,8 +168,16 @@ class TrainerLink(QtCore.QObject):
         if self._loop is not None and self._thread is not None:
             self._loop.call_soon_threadsafe(function)
 
-    def _ask(self, what: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
-        self._on_loop(lambda: self._spawn(self._answer(what, call)))
+    def _ask(self, what: str, run_id: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
+        def ask() -> None:
+            task = self._asked[what, run_id] = self._spawn(self._answer(what, call))
+            task.add_done_callback(lambda _: self._forget_question(what, run_id))
+
+        self._on_loop(ask)
+
+    def _forget_question(self, what: str, run_id: str) -> None:
+        self._asked.pop((what, run_id), None)
+        self.request_ended.emit(what, run_id)
 
     @QtCore.Slot()
     def _deliver(self) -> None:

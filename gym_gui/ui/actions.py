@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from PySide6 import QtGui, QtWidgets
 
-from gym_gui.ui import theme
 from gym_gui.ui.icons import icon
 from gym_gui.ui.tab_registry import tab_kinds
 
@@ -24,14 +23,15 @@ class Command:
     needs_run: bool = False
 
 
-SEPARATOR = Command("", "", "")
+TABS = Command("", "", "")  # the place of the tabs that can be opened
 COMMANDS: tuple[Command, ...] = (
     Command("new_run", "New run…", "File", "Ctrl+N", "plus"),
     Command("demo", "Start the demonstration", "File", "", "play"),
-    Command("open_script", "Open a training script…", "File", "Ctrl+O"),
+    Command("open_script", "Open a script or run…", "File", "Ctrl+O"),
     Command("preferences", "Preferences…", "File", "Ctrl+,", "settings"),
     Command("quit", "Quit", "File", "Ctrl+Q"),
     Command("show_live", "Watch live", "Run", "Ctrl+L", "live", True),
+    TABS,
     Command("stop_run", "Stop the run", "Run", "Ctrl+.", "stop", True),
     Command("run_again", "Run again", "Run", "Ctrl+Shift+R", "", True),
     Command("run_again_with", "Run again with…", "Run", "", "", True),
@@ -43,14 +43,20 @@ COMMANDS: tuple[Command, ...] = (
     Command("toggle_runs", "Show or hide the runs", "View", "Ctrl+B"),
     Command("search_runs", "Search runs", "View", "Ctrl+F"),
     Command("close_tab", "Close tab", "View", "Ctrl+W"),
+    Command("reopen_tab", "Reopen the closed tab", "View", "Ctrl+Shift+T"),
     Command("detach_tab", "Show tab in its own window", "View", "Ctrl+Shift+D", "detach"),
     Command("next_tab", "Next tab", "View", "Ctrl+PgDown"),
     Command("previous_tab", "Previous tab", "View", "Ctrl+PgUp"),
     Command("full_screen", "Full screen", "View", "F11"),
+    Command("tour", "Show the tour", "Help"),
     Command("shortcuts", "Keyboard shortcuts", "Help", "F1", "keyboard"),
     Command("problems", "Problems", "Help", "", "warning"),
     Command("about", "About gym-gui", "Help"),
 )
+STARTS_GROUP = (
+    "preferences", "quit", "open_grid", "stop_run", "edit_run", "delete_run", "toggle_runs",
+    "close_tab", "full_screen", "problems", "about",
+)  # fmt: skip
 MENUS = ("File", "Run", "View", "Help")
 
 
@@ -63,8 +69,18 @@ def make_actions(
     """
     actions: dict[str, QtGui.QAction] = {}
     for command in COMMANDS:
+        if command is TABS:
+            actions.update(_tab_actions(window, shortcuts))
+            continue
         actions[command.name] = _make(window, command, shortcuts)
         actions[command.name].triggered.connect(getattr(window, f"do_{command.name}"))
+    return actions
+
+
+def _tab_actions(
+    window: QtWidgets.QMainWindow, shortcuts: Mapping[str, str]
+) -> dict[str, QtGui.QAction]:
+    actions: dict[str, QtGui.QAction] = {}
     for kind in tab_kinds():
         command = Command(
             f"open_{kind.key}", kind.title.replace("&", "&&"), "Run", "", kind.icon, kind.per_run
@@ -87,7 +103,7 @@ def _make(
     if keys:
         action.setShortcut(QtGui.QKeySequence(keys))
     if command.icon:
-        action.setIcon(icon(command.icon, theme.current().text))
+        action.setIcon(icon(command.icon, "text"))
         action.setIconVisibleInMenu(False)
     action.setProperty("needs_run", command.needs_run)
     window.addAction(action)
@@ -100,7 +116,7 @@ def fill_menu_bar(window: QtWidgets.QMainWindow, actions: Mapping[str, QtGui.QAc
         menu = window.menuBar().addMenu(window.tr(title))
         for action in actions.values():
             if action.data() == title:
-                if action.objectName() in ("quit", "delete_run", "close_tab"):
+                if action.objectName() in STARTS_GROUP:
                     menu.addSeparator()
                 menu.addAction(action)
 
@@ -114,7 +130,7 @@ def run_menu(
         name = action.objectName()
         if action.data() != "Run" or (name == "stop_run" and is_final):
             continue
-        if name in ("run_again", "delete_run"):
+        if name in STARTS_GROUP:
             menu.addSeparator()
         menu.addAction(action)
     return menu

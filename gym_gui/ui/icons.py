@@ -4,50 +4,75 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import ClassVar
 
 from PySide6 import QtCore, QtGui
 
-SIZES = (16, 24, 32, 48, 64)
+from gym_gui.ui import theme
 
-
-def icon(name: str, colour: str) -> QtGui.QIcon:
-    """Return the icon called ``name`` in ``colour`` (as ``#rrggbb``), paler where disabled."""
-    return _icon(name, colour)
-
-
-@functools.lru_cache(maxsize=32)
-def dot(colour: str) -> QtGui.QIcon:
-    """Return a small disc in ``colour``."""
-    result = QtGui.QIcon()
-    for size in SIZES:
-        result.addPixmap(_pixmap("dot", QtGui.QColor(colour), size))
-    return result
+DISABLED_ALPHA = 0.35
 
 
 @functools.lru_cache(maxsize=256)
-def _icon(name: str, colour: str) -> QtGui.QIcon:
-    result = QtGui.QIcon()
-    pale = QtGui.QColor(colour)
-    pale.setAlphaF(0.35)
-    for size in SIZES:
-        result.addPixmap(_pixmap(name, QtGui.QColor(colour), size))
-        result.addPixmap(_pixmap(name, pale, size), QtGui.QIcon.Mode.Disabled)
-    return result
+def icon(name: str, colour: str) -> QtGui.QIcon:
+    """Return the icon called ``name``, paler where disabled.
+
+    colour: one of the theme's purposes (``text``, ``muted``, …), followed when the theme changes,
+    or a fixed ``#rrggbb``.
+    """
+    return QtGui.QIcon(_LineEngine(name, colour))
 
 
-def _pixmap(name: str, colour: QtGui.QColor, size: int) -> QtGui.QPixmap:
-    pixmap = QtGui.QPixmap(size, size)
-    pixmap.fill(QtCore.Qt.GlobalColor.transparent)
-    painter = QtGui.QPainter(pixmap)
-    painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
-    painter.scale(size / 24, size / 24)
-    pen = QtGui.QPen(colour, 1.8)
-    pen.setCapStyle(QtCore.Qt.PenCapStyle.RoundCap)
-    pen.setJoinStyle(QtCore.Qt.PenJoinStyle.RoundJoin)
-    painter.setPen(pen)
-    _DRAWINGS[name](painter)
-    painter.end()
-    return pixmap
+def dot(colour: str) -> QtGui.QIcon:
+    """Return a small disc in ``colour``."""
+    return icon("dot", colour)
+
+
+class _LineEngine(QtGui.QIconEngine):
+    """Draws at the size and in the colour that are asked for at that moment."""
+
+    _clones: ClassVar[list[_LineEngine]] = []  # Qt owns a clone; Python must keep its half
+
+    def __init__(self, name: str, colour: str) -> None:
+        super().__init__()
+        self._name, self._colour = name, colour
+
+    def paint(
+        self,
+        painter: QtGui.QPainter,
+        rect: QtCore.QRect,
+        mode: QtGui.QIcon.Mode,
+        state: QtGui.QIcon.State,
+    ) -> None:
+        colour = QtGui.QColor(getattr(theme.current(), self._colour, self._colour))
+        if mode == QtGui.QIcon.Mode.Disabled:
+            colour.setAlphaF(DISABLED_ALPHA)
+        side = min(rect.width(), rect.height())
+        painter.save()
+        painter.setRenderHint(QtGui.QPainter.RenderHint.Antialiasing)
+        painter.translate(rect.center().x() + 0.5 - side / 2, rect.center().y() + 0.5 - side / 2)
+        painter.scale(side / 24, side / 24)
+        pen = QtGui.QPen(colour, 1.8)
+        pen.setCapStyle(QtCore.Qt.PenCapStyle.RoundCap)
+        pen.setJoinStyle(QtCore.Qt.PenJoinStyle.RoundJoin)
+        painter.setPen(pen)
+        _DRAWINGS[self._name](painter)
+        painter.restore()
+
+    def pixmap(
+        self, size: QtCore.QSize, mode: QtGui.QIcon.Mode, state: QtGui.QIcon.State
+    ) -> QtGui.QPixmap:
+        pixmap = QtGui.QPixmap(size)
+        pixmap.fill(QtCore.Qt.GlobalColor.transparent)
+        painter = QtGui.QPainter(pixmap)
+        self.paint(painter, QtCore.QRect(QtCore.QPoint(0, 0), size), mode, state)
+        painter.end()
+        return pixmap
+
+    def clone(self) -> QtGui.QIconEngine:
+        copy = _LineEngine(self._name, self._colour)
+        self._clones.append(copy)
+        return copy
 
 
 def _lines(*points: tuple[float, float, float, float]) -> Callable[[QtGui.QPainter], None]:

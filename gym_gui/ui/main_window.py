@@ -15,9 +15,10 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.background import Background
 from gym_gui.controllers.trainer_link import LinkState
-from gym_gui.core.records import RunRecord, RunSpec
+from gym_gui.core.records import RunRecord, RunSpec, RunState
 from gym_gui.ui.actions import fill_menu_bar, make_actions, run_menu
 from gym_gui.ui.context import ProgramContext
+from gym_gui.ui.notifier import Notifier
 from gym_gui.ui.presenters.workers.registry import WorkerPresenterRegistry, default_registry
 from gym_gui.ui.run_commands import RunCommands
 from gym_gui.ui.runs_model import RunsModel
@@ -26,15 +27,19 @@ from gym_gui.ui.widgets.problems_panel import ProblemLog
 from gym_gui.ui.widgets.render_tabs import RenderTabs
 from gym_gui.ui.widgets.runs_panel import RunsPanel
 from gym_gui.ui.widgets.status_line import StatusLine
+from gym_gui.ui.widgets.tour import Stop
 from gym_gui.ui.widgets.welcome import Welcome
 from gym_gui.ui.words import duration
 
 TICK_MS = 1000
+MAX_REOPENED = 20
 MAX_OPENED = 8  # live tabs that open by themselves at the start; the others by a double click
 
 
 class MainWindow(RunCommands, QtWidgets.QMainWindow):
     """Shows every run and lets its user start, watch, stop and compare them."""
+
+    uncaught = QtCore.Signal(object)  # an error that nobody handled, on any thread
 
     def __init__(
         self,
@@ -53,9 +58,11 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         self._own_runs: set[str] = set()
         self._show_when_known = ""
         self._edited: dict[str, RunSpec] = {}  # the daemon keeps the spec a run was started with
+        self._closed_tabs: list[tuple[str, str]] = []
         self._closing = False
         self.background = Background(self)
         self.model = RunsModel(self)
+        self.notifier = Notifier(self)
         self.setWindowTitle("gym-gui")
         self.setAcceptDrops(True)
         self.actions_by_name = make_actions(self, context.settings.shortcuts)
@@ -94,6 +101,8 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         link.runs_removed.connect(self.model.remove)
         link.request_done.connect(self._request_done)
         link.request_failed.connect(self._request_failed)
+        link.request_ended.connect(lambda what, run_id: self.status.progress.end((what, run_id)))
+        self.notifier.activated.connect(self.show_run)
         live.run_started.connect(self._handle_run_started)
         live.run_completed.connect(self._handle_run_completed)
         self.panel.new_run_requested.connect(self.do_new_run)
@@ -106,6 +115,7 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         self.tabs.tab_closed.connect(self._forget_tab)
         self.tabs.currentChanged.connect(self._show_middle)
         self.status.problems_requested.connect(self.do_problems)
+        self.uncaught.connect(lambda error: self.report("unexpected", error))
         self.problems.changed.connect(lambda: self.status.set_problems(len(self.problems.problems)))
         self._show_middle()
         self._enable_commands()
@@ -116,8 +126,12 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         """Start a run and show it as soon as it is under way."""
         self._own_runs.add(spec.run_id)
         self._show_when_known = spec.run_id
-        self.status.say(self.tr("Starting {}…").format(spec.name or spec.run_id))
-        self.context.link.submit(spec)
+        link = self.context.link
+        text = self.tr("Starting {}…").format(spec.name or spec.run_id)
+        self.status.progress.begin(
+            ("submit", spec.run_id), text, cancel=lambda: link.withdraw(spec.run_id)
+        )
+        link.submit(spec)
 
     @QtCore.Slot(object)
     def _take_runs(self, records: list[RunRecord]) -> None:
@@ -179,8 +193,11 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         for tab in self._agent_tabs.get(run_id, []):
             tab.run_ended(words)
             tab.cleanup()
-        self.status.say(f"{record.spec.name or run_id}: {words}")
-        self.notify(record.spec.name or run_id, words)
+        name = record.spec.name or run_id
+        self.status.say(f"{name}: {words}")
+        if self.context.settings["window.notify"]:
+            failed = record.state is RunState.FAILED
+            self.notifier.tell(name, words, run_id=run_id, bad=failed)
 
     @QtCore.Slot(str)
     def show_run(self, run_id: str) -> None:
@@ -206,6 +223,9 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
             self._agent_tabs[run_id] = left
         else:
             self._agent_tabs.pop(run_id, None)
+        if not self._closing:
+            self._closed_tabs = [*self._closed_tabs[1 - MAX_REOPENED :], (run_id, name)]
+            self.actions_by_name["reopen_tab"].setEnabled(True)
         self._show_middle()
 
     # -- what the window shows ------------------------------------------------------------------
@@ -235,6 +255,56 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
     @QtCore.Slot(object, str)
     def _show_link(self, state: LinkState, words: str) -> None:
         self.status.set_link(state, words)
+
+    def tour_stops(self) -> list[Stop]:
+        """Return what the tour explains, in its order."""
+        return [
+            Stop(
+                None,
+                self.tr("Welcome to gym-gui"),
+                self.tr(
+                    "Train with your own scripts, unchanged, watch the agent live, and replay "
+                    "any moment. This takes half a minute."
+                ),
+            ),
+            Stop(
+                self.panel.new,
+                self.tr("Start a run"),
+                self.tr(
+                    "Choose a script or an algorithm, an environment and its settings. "
+                    "Or drop a script onto the window."
+                ),
+            ),
+            Stop(
+                self.panel,
+                self.tr("All your runs"),
+                self.tr(
+                    "Every run is kept with all its steps. Search, sort and filter them; "
+                    "double-click one to open it, right-click for all that can be done with it."
+                ),
+            ),
+            Stop(
+                self.middle,
+                self.tr("Tabs"),
+                self.tr(
+                    "Live picture, telemetry, analytics and replay open here. A tab can be moved "
+                    "into a window of its own, and comes back when that is closed."
+                ),
+            ),
+            Stop(
+                self.status,
+                self.tr("How things stand"),
+                self.tr(
+                    "The recorder keeps every step, even while this window is closed. "
+                    "Problems appear here too, with what to do about them."
+                ),
+            ),
+            Stop(
+                None,
+                self.tr("Every command by its name"),
+                self.tr("Ctrl+K finds commands and runs. F1 lists the keys. Enjoy!"),
+            ),
+        ]
 
     def _tick(self) -> None:
         training = self.context.live.training()
@@ -301,6 +371,7 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         self.panel.finish_deleting()
         self.tabs.close_all()
         self.background.close()
+        self.notifier.close()
         self._remember()
 
 

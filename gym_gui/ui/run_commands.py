@@ -9,7 +9,7 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.records import RunSpec
-from gym_gui.ui.tab_registry import tab_kind
+from gym_gui.ui.tab_registry import tab_kind, tab_kinds
 
 
 class RunCommands:
@@ -26,6 +26,7 @@ class RunCommands:
     tr: Any
     problems: Any
     _agent_tabs: Any
+    _closed_tabs: list[tuple[str, str]]
 
     @property
     def _window(self) -> Any:
@@ -58,6 +59,43 @@ class RunCommands:
 
         self._submit_built(lambda: demo_spec(self.context.data_dir))
 
+    def open_path(self, path: str) -> None:
+        """Open what was dropped or chosen: a script in the dialog, a run's file as a run."""
+        if path.endswith(".py"):
+            self.start_script(path)
+            return
+        from gym_gui.services.adopting import take_run
+
+        self._work(
+            self.tr("Reading {}…").format(Path(path).name),
+            lambda: take_run(self.context.data_dir, Path(path)),
+            done=self._show_taken,
+            what="open",
+        )
+
+    def _show_taken(self, record: Any) -> None:
+        self.context.link.runs_changed.emit([record])
+        self.panel.select(record.run_id)
+        self._window.show_run(record.run_id)
+
+    def _work(
+        self, text: str, function: Callable[[], Any], *, done: Callable[[Any], None], what: str
+    ) -> None:
+        """Call ``function`` elsewhere, with progress and a way to cancel; errors are reported."""
+        key = object()
+        progress = self.status.progress
+
+        def finish(then: Callable[[Any], None], value: Any) -> None:
+            progress.end(key)
+            then(value)
+
+        forget = self.background.run(
+            function,
+            done=lambda result: finish(done, result),
+            failed=lambda error: finish(lambda e: self._window.report(what, e), error),
+        )
+        progress.begin(key, text, cancel=forget)
+
     def start_script(self, path: str) -> None:
         """Start the dialog for a script that was dropped or opened."""
         from gym_gui.services.workers import build_spec, detect_worker
@@ -68,25 +106,23 @@ class RunCommands:
                 cwd=Path(path).parent,
             )  # fmt: skip
 
-        self.background.run(
-            build,
-            done=lambda spec: self._open_start_dialog(spec),
-            failed=lambda error: self._window.report("script", error),
-        )
+        text = self.tr("Reading {}…").format(Path(path).name)
+        self._work(text, build, done=lambda spec: self._open_start_dialog(spec), what="script")
 
     def do_open_script(self, *_: object) -> None:
-        path, _filter = QtWidgets.QFileDialog.getOpenFileName(
-            self._window, self.tr("Open a training script"), "", self.tr("Python (*.py)")
+        dialog = QtWidgets.QFileDialog(
+            self._window,
+            self.tr("Open a training script or a run's file"),
+            "",
+            self.tr("Scripts and runs (*.py *.sqlite);;All files (*)"),
         )
-        if path:
-            self.start_script(path)
+        dialog.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QtWidgets.QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self.open_path)
+        dialog.open()
 
     def _submit_built(self, build: Callable[[], RunSpec]) -> None:
-        self.background.run(
-            build,
-            done=self._window.submit,
-            failed=lambda error: self._window.report("start", error),
-        )
+        self._work(self.tr("Preparing the run…"), build, done=self._window.submit, what="start")
 
     # -- the chosen run -------------------------------------------------------------------------
 
@@ -204,6 +240,18 @@ class RunCommands:
     def do_close_tab(self, *_: object) -> None:
         self.tabs.close_widget(self.tabs.currentWidget())
 
+    def do_reopen_tab(self, *_: object) -> None:
+        """Open the tab that was closed last, if its run is still there."""
+        while self._closed_tabs:
+            run_id, name = self._closed_tabs.pop()
+            kind = next((kind for kind in tab_kinds() if kind.title == name), None)
+            if kind is not None and (not kind.per_run or self.model.record(run_id)):
+                self.do_open_tab(kind.key, run_id)
+                return
+            if self.model.record(run_id):
+                self._window.show_run(run_id)
+                return
+
     def do_detach_tab(self, *_: object) -> None:
         if self.tabs.currentWidget() is not None:
             self.tabs.detach(self.tabs.currentWidget())
@@ -223,12 +271,33 @@ class RunCommands:
     def do_find_command(self, *_: object) -> None:
         from gym_gui.ui.widgets.command_palette import CommandPalette
 
-        CommandPalette(self.actions_by_name.values(), self._window).open_over(self._window)
+        palette = CommandPalette(
+            self.actions_by_name.values(), self._window, runs=self.context.live.records()
+        )
+        palette.run_chosen.connect(self._window.show_run)
+        palette.open_over(self._window)
 
     def do_shortcuts(self, *_: object) -> None:
         from gym_gui.ui.widgets.shortcuts_dialog import ShortcutsDialog
 
         ShortcutsDialog(self.actions_by_name.values(), self._window).open()
+
+    def do_tour(self, *_: object) -> None:
+        from gym_gui.ui.widgets.tour import Tour
+
+        if self._window.findChild(Tour) is None:
+            Tour(self._window, self._window.tour_stops()).ended.connect(self._tour_seen)
+
+    def _tour_seen(self) -> None:
+        """Remember that the tour need not come by itself again."""
+        settings = self.context.settings
+        if not settings["window.tour_seen"]:
+            settings["window.tour_seen"] = True
+            self.background.run(
+                settings.save,
+                done=lambda _: None,
+                failed=lambda error: self._window.report("preferences", error),
+            )
 
     def do_problems(self, *_: object) -> None:
         from gym_gui.ui.widgets.problems_panel import ProblemsDialog
@@ -253,7 +322,11 @@ class RunCommands:
         from gym_gui import __version__
 
         text = self.tr("gym-gui {}\n\nWatch agents learn, keep every step, replay any moment.")
-        QtWidgets.QMessageBox.about(self._window, self.tr("About"), text.format(__version__))
+        box = QtWidgets.QMessageBox(self._window)
+        box.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle(self.tr("About"))
+        box.setText(text.format(__version__))
+        box.open()
 
     def ask_before_closing(self, training: list[Any]) -> None:
         """Ask what shall become of runs that train; the answer closes the window, or not."""
@@ -285,32 +358,19 @@ class RunCommands:
         box.buttonClicked.connect(answered)
         box.open()
 
-    def notify(self, title: str, text: str) -> None:
-        """Tell the desktop that a run has ended, while the window is not in front."""
-        window = self._window
-        if not self.context.settings["window.notify"] or window.isActiveWindow():
-            return
-        QtWidgets.QApplication.alert(window)
-        if QtWidgets.QSystemTrayIcon.isSystemTrayAvailable():
-            tray = QtWidgets.QSystemTrayIcon(window.windowIcon(), window)
-            tray.show()
-            tray.showMessage(title, text)
-            QtCore.QTimer.singleShot(10_000, tray.deleteLater)
-
     # -- drag and drop --------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QtGui.QDragEnterEvent) -> None:
-        if _dropped_script(event.mimeData()):
+        if dropped_path(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QtGui.QDropEvent) -> None:
-        script = _dropped_script(event.mimeData())
-        if script:
+        path = dropped_path(event.mimeData())
+        if path:
             event.acceptProposedAction()
-            self.start_script(script)
+            self.open_path(path)
 
 
-def _dropped_script(data: QtCore.QMimeData) -> str:
-    """Return the path of a dropped Python file, or an empty string."""
-    paths = [url.toLocalFile() for url in data.urls()]
-    return next((path for path in paths if path.endswith(".py")), "")
+def dropped_path(data: QtCore.QMimeData) -> str:
+    """Return the path of a dropped file or folder; what it holds is found out off this thread."""
+    return next((url.toLocalFile() for url in data.urls() if url.isLocalFile()), "")

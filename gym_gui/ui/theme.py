@@ -136,6 +136,8 @@ QTableView, QTreeView, QListView, QPlainTextEdit, QTextEdit {
     selection-color: @text; alternate-background-color: @raised; outline: none;
 }
 QTableView::item { padding: 0 2px; }
+QTreeView::item, QListView::item { min-height: 26px; padding: 0 4px; }
+QTreeView::item:selected, QListView::item:selected { background: @selection; color: @text; }
 QLineEdit, QComboBox {
     background: @surface; border: 1px solid @line; border-radius: 6px; padding: 4px 8px;
     selection-background-color: @accent; selection-color: @on_accent; min-height: 18px;
@@ -181,4 +183,13 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 #emptyText { color: @muted; font-size: 13px; }
 #strip { background: @surface; border-bottom: 1px solid @line; }
 #bad { color: @bad; }
+#slim { padding: 1px 10px; }
+#toast {
+    background: @surface; border: 1px solid @line; border-radius: 8px; border-left: 3px solid @good;
+}
+#toast[bad="true"] { border-left: 3px solid @bad; }
+#tourCard { background: @surface; border: 1px solid @line; border-radius: 10px; }
+#toastTitle { font-weight: 600; color: @text; }
+QProgressBar { background: @raised; border: none; border-radius: 3px; }
+QProgressBar::chunk { background: @accent; border-radius: 3px; }
 """

@@ -6,6 +6,10 @@ from collections.abc import Iterable
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
+from gym_gui.core.records import RunRecord
+
+MAX_RUNS = 20
+
 
 def score(text: str, query: str) -> int | None:
     """Return how well ``query`` fits ``text`` (lower is better), None when it does not.
@@ -26,18 +30,28 @@ def score(text: str, query: str) -> int | None:
 
 
 class CommandPalette(QtWidgets.QDialog):
-    """Lists the enabled actions that fit what is typed; the chosen one is triggered."""
+    """Lists the enabled actions and the runs that fit what is typed.
+
+    The chosen action is triggered; for a run, ``run_chosen(run_id)``.
+    """
+
+    run_chosen = QtCore.Signal(str)
 
     def __init__(
-        self, actions: Iterable[QtGui.QAction], parent: QtWidgets.QWidget | None = None
+        self,
+        actions: Iterable[QtGui.QAction],
+        parent: QtWidgets.QWidget | None = None,
+        *,
+        runs: Iterable[RunRecord] = (),
     ) -> None:
         super().__init__(parent, QtCore.Qt.WindowType.Popup)
+        self._runs = sorted(runs, key=lambda run: run.created_ns, reverse=True)
         self._actions = [action for action in actions if action.isEnabled()]
         self.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setFixedWidth(520)
         self.setObjectName("palette")
         self.line = QtWidgets.QLineEdit()
-        self.line.setPlaceholderText(self.tr("Type a command…"))
+        self.line.setPlaceholderText(self.tr("Type a command, or a run's name…"))
         self.line.setAccessibleName(self.tr("Command"))
         self.line.textChanged.connect(self._filter)
         self.line.returnPressed.connect(self._run)
@@ -83,15 +97,30 @@ class CommandPalette(QtWidgets.QDialog):
             item = QtWidgets.QTreeWidgetItem([label, action.shortcut().toString(native)])
             item.setData(0, QtCore.Qt.ItemDataRole.UserRole, action)
             self.list.addTopLevelItem(item)
-        if found:
+        self._add_runs(text)
+        if self.list.topLevelItemCount():
             self.list.setCurrentItem(self.list.topLevelItem(0))
+
+    def _add_runs(self, text: str) -> None:
+        """List the runs whose name holds what is typed, the newest first."""
+        wanted = text.lower().strip()
+        names = ((run.spec.name or run.run_id, run) for run in self._runs)
+        found = [(name, run) for name, run in names if wanted and wanted in name.lower()]
+        for name, run in found[:MAX_RUNS]:
+            item = QtWidgets.QTreeWidgetItem([name, self.tr("open the run")])
+            item.setData(0, QtCore.Qt.ItemDataRole.UserRole, run.run_id)
+            self.list.addTopLevelItem(item)
 
     def _run(self, *_: object) -> None:
         item = self.list.currentItem()
         self.close()
-        if item is not None:
-            action: QtGui.QAction = item.data(0, QtCore.Qt.ItemDataRole.UserRole)
-            action.trigger()
+        if item is None:
+            return
+        chosen = item.data(0, QtCore.Qt.ItemDataRole.UserRole)
+        if isinstance(chosen, str):
+            self.run_chosen.emit(chosen)
+        else:
+            chosen.trigger()
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
         if isinstance(event, QtGui.QKeyEvent) and event.type() == QtCore.QEvent.Type.KeyPress:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from gym_gui.ui import theme
 from gym_gui.ui.icons import icon
 from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
+
+MAX_NAME = 24  # characters of a run's name in a tab
 
 
 class DetachedWindow(QtWidgets.QWidget):
@@ -45,6 +46,7 @@ class RenderTabs(QtWidgets.QTabWidget):
         self.setUsesScrollButtons(True)
         self.tabCloseRequested.connect(self.close_tab)
         self._keys: dict[QtWidgets.QWidget, tuple[str, str]] = {}
+        self._helps: dict[QtWidgets.QWidget, tuple[str, str]] = {}  # icon, the run's name
         self._windows: dict[QtWidgets.QWidget, DetachedWindow] = {}
         bar = self.tabBar()
         bar.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
@@ -64,6 +66,7 @@ class RenderTabs(QtWidgets.QTabWidget):
     ) -> QtWidgets.QWidget:
         """Host ``widget`` as the tab ``name`` of a run and return it.
 
+        help: the run's name, shown behind the tab's own.
         A tab of that run and name which is open already is shown instead, and returned;
         ``widget`` is then cleaned up.
         """
@@ -73,9 +76,11 @@ class RenderTabs(QtWidgets.QTabWidget):
             self.reveal(known)
             return known
         self._keys[widget] = (run_id, name)
-        index = self.addTab(widget, name.replace("&", "&&"))  # a single one marks a shortcut
+        self._helps[widget] = (icon_name, help)
+        text = f"{name} · {_short(help)}" if help else name
+        index = self.addTab(widget, text.replace("&", "&&"))  # a single one marks a shortcut
         if icon_name:
-            self.setTabIcon(index, icon(icon_name, theme.current().muted))
+            self.setTabIcon(index, icon(icon_name, "muted"))
         self.setTabToolTip(index, help or run_id)
         self._put_close_button(widget)
         if select:
@@ -92,7 +97,7 @@ class RenderTabs(QtWidgets.QTabWidget):
 
     def _put_close_button(self, widget: QtWidgets.QWidget) -> None:
         button = QtWidgets.QToolButton()
-        button.setIcon(icon("close", theme.current().muted))
+        button.setIcon(icon("close", "muted"))
         button.setIconSize(QtCore.QSize(14, 14))
         button.setToolTip(self.tr("Close this tab"))
         button.setAccessibleName(self.tr("Close this tab"))
@@ -141,7 +146,7 @@ class RenderTabs(QtWidgets.QTabWidget):
         """Move a tab into a window of its own."""
         run_id, name = self._keys[widget]
         self.removeTab(self.indexOf(widget))
-        window = DetachedWindow(widget, f"{name} · {run_id}")
+        window = DetachedWindow(widget, f"{name} · {self._helps[widget][1] or run_id}")
         self._windows[widget] = window
         window.closed.connect(lambda: self.dock(widget))
         window.show()
@@ -153,8 +158,8 @@ class RenderTabs(QtWidgets.QTabWidget):
         if window is None:
             return
         run_id, name = self._keys[widget]
-        is_live = isinstance(widget, FastLaneTab)
-        self.add_dynamic_tab(run_id, name, widget, icon_name="live" if is_live else "chart")
+        icon_name, help = self._helps[widget]
+        self.add_dynamic_tab(run_id, name, widget, icon_name=icon_name, help=help)
         window.blockSignals(True)
         window.close()
         window.deleteLater()
@@ -170,6 +175,7 @@ class RenderTabs(QtWidgets.QTabWidget):
         if widget is None or widget not in self._keys:
             return
         run_id, name = self._keys.pop(widget)
+        self._helps.pop(widget, None)
         window = self._windows.pop(widget, None)
         index = self.indexOf(widget)
         if index >= 0:
@@ -209,6 +215,10 @@ class RenderTabs(QtWidgets.QTabWidget):
         for label, action in entries:
             menu.addAction(label, action)
         menu.popup(self.tabBar().mapToGlobal(at))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= MAX_NAME else name[: MAX_NAME - 1].rstrip() + "…"
 
 
 def _dispose(widget: QtWidgets.QWidget) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from PySide6 import QtCore, QtWidgets
 
 from gym_gui.core.records import RunState
-from gym_gui.ui import theme
 from gym_gui.ui.icons import icon
 from gym_gui.ui.runs_model import AGE, COLUMNS, RunsModel
 
@@ -52,9 +51,9 @@ class RunsPanel(QtWidgets.QFrame):
         title.setObjectName("panelTitle")
         self.count = QtWidgets.QLabel()
         self.count.setObjectName("muted")
-        new = QtWidgets.QPushButton(self.tr("New run"))
+        self.new = new = QtWidgets.QPushButton(self.tr("New run"))
         new.setProperty("primary", True)
-        new.setIcon(icon("plus", theme.current().on_accent))
+        new.setIcon(icon("plus", "on_accent"))
         new.setToolTip(self.tr("Start a training run (Ctrl+N)"))
         new.clicked.connect(self.new_run_requested)
         row = QtWidgets.QHBoxLayout()
@@ -72,7 +71,7 @@ class RunsPanel(QtWidgets.QFrame):
         self.search.setAccessibleName(self.tr("Search runs"))
         self.search.setClearButtonEnabled(True)
         self.search.addAction(
-            icon("search", theme.current().muted),
+            icon("search", "muted"),
             QtWidgets.QLineEdit.ActionPosition.LeadingPosition,
         )
         self.search.textChanged.connect(self._filter)

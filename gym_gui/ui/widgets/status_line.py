@@ -6,6 +6,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.trainer_link import LinkState
 from gym_gui.ui import theme
+from gym_gui.ui.widgets.progress_strip import ProgressStrip
 
 
 class Dot(QtWidgets.QWidget):
@@ -64,7 +65,9 @@ class StatusLine(QtWidgets.QStatusBar):
             row.addSpacing(18)
             row.addWidget(label)
         row.addStretch(1)
+        self.progress = ProgressStrip()
         row.addWidget(self.note)
+        row.addWidget(self.progress)
         row.addWidget(self.problems)
         self.addWidget(holder, 1)
         self.set_link(LinkState.CONNECTING, "")
