@@ -2,6 +2,7 @@
 
     <spool>/<channel>/0000000000000001.jsonl     segments, named by their first sequence number
     <spool>/<channel>/frames-<n>.bin             raw pixels that ``frame`` records point into
+    <spool>/<channel>/room                       whether there is room, and how much was dropped
 
 What was written survives the death of the process: the kernel holds it. A sequence number is
 spent only by a record that is whole in the file, so numbers stay contiguous whatever fails.
@@ -20,6 +21,12 @@ from gym_gui.core import descriptors
 from gym_gui.core.records import SpoolPolicy
 
 SEGMENT_BYTES = 16 << 20
+ROOM_FILE = "room"
+_LOOK_BYTES = 1 << 20  # how often room is looked for, in bytes written
+_LOOK_S = 0.05  # and while there is none
+_RESERVE_BYTES = 64 << 20  # of a disk, left to the store so that it can take over what is spooled
+_FULL = "the disk or the spool's limit leaves none"
+_COUNT_EVERY = 10_000  # dropped records between two updates of the room file
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -47,6 +54,41 @@ def segment_name(first_seq: int) -> str:
 def _open_private(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
     return descriptors.move_up(os.open(path, flags, 0o600))
+
+
+class Room:
+    """Says in ``<channel>/room`` whether there is room: one line of fixed length.
+
+    Its bytes are there from the beginning, so that it can be overwritten on a full disk.
+    """
+
+    OK, WAITING, DROPPING, STOPPED = "ok", "waiting", "dropping", "stopped"
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / ROOM_FILE
+        self.state = ""
+        self.say(self.OK, 0)
+
+    def say(self, state: str, dropped: int) -> None:
+        """Overwrite the line; what cannot be written is left."""
+        self.state = state
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.pwrite(fd, f"{state:<10}{dropped:>14}\n".encode(), 0)
+            finally:
+                os.close(fd)
+        except OSError:
+            return
+
+    @staticmethod
+    def read(path: Union[str, Path]) -> tuple[str, int]:
+        """Return state and number of dropped records; ("ok", 0) where nothing was said."""
+        try:
+            state, dropped = Path(path).read_text(encoding="ascii").split()
+            return state, int(dropped)
+        except (OSError, ValueError):
+            return Room.OK, 0
 
 
 class SpoolWriter:
@@ -77,17 +119,20 @@ class SpoolWriter:
         self._policy = SpoolPolicy(policy)
         self._limit = limit_bytes
         self._segment_bytes = segment_bytes
+        self._look_every = min(segment_bytes, _LOOK_BYTES)
         self._on_full = on_full
         self._sleep = sleep
         self._lock = threading.Lock()
-        self._told = False
+        self._short = False  # of room, or stopped: nothing is written as it comes
+        self._look_after = 0.0
         self._reported = 0
-        self._over_limit = False
         self._frames_fd = -1
         self._frames_number = 0
         self._frames_size = 0
+        self._frames_refused = False
         self._fd = -1
-        self._size = 0
+        self._size = self._look_at = 0
+        self._room = Room(self.directory)
         self._open_segment()
 
     def append(self, kind: str, body: str) -> bool:
@@ -96,8 +141,8 @@ class SpoolWriter:
         Returns False when it was dropped for want of room.
         """
         with self._lock:
-            if self.dropped != self._reported or self.stopped or self._over_limit:
-                return self._append_short_of_room(kind, body)
+            if self._short and not self._has_room_again():
+                return self._drop()
             seq = self.seq + 1
             data = f'{{"type":"{kind}","seq":{seq},{body}}}\n'.encode()
             try:
@@ -111,8 +156,8 @@ class SpoolWriter:
                 raise
             if written != len(data):
                 return self._torn(written, kind, body)
-            if self._size >= self._segment_bytes:
-                self._rotate()
+            if self._size >= self._look_at:
+                self._look_around()
             return True
 
     def append_frame(self, pixels: Union[bytes, memoryview], body: str) -> bool:
@@ -130,22 +175,22 @@ class SpoolWriter:
         with self._lock:
             if self._fd < 0:
                 return
-            self.stopped = False
-            if self.dropped != self._reported:
-                self._report_dropped()
-            descriptors.close(self._fd)
-            self._fd = -1
-            if self._frames_fd >= 0:
-                descriptors.close(self._frames_fd)
-                self._frames_fd = -1
+            if self._report_dropped() and not self.stopped:
+                self._room.say(Room.OK, self.dropped)
+            else:
+                self._room.say(self._room.state, self.dropped)
+            self._close_files()
 
     def abandon(self) -> None:
         """Let go of a parent's channel in a forked child: close the copies, write nothing."""
+        self._close_files()
+        self._lock = threading.Lock()
+
+    def _close_files(self) -> None:
         for fd in (self._fd, self._frames_fd):
             if fd >= 0:
                 descriptors.close(fd)
         self._fd = self._frames_fd = -1
-        self._lock = threading.Lock()
 
     def _open_segment(self) -> None:
         path = self.directory / segment_name(self.seq + 1)
@@ -154,6 +199,7 @@ class SpoolWriter:
             descriptors.close(self._fd)
         self._fd, self._segment = fd, path
         self._size = 0
+        self._look_at = self._look_every
 
     def _reopen(self) -> bool:
         """The script closed every file, ours too: go on in the same segment."""
@@ -163,12 +209,33 @@ class SpoolWriter:
             return False
         return True
 
-    def _rotate(self) -> None:
+    def _look_around(self) -> None:
+        """Every so many bytes: begin a new segment when it is time, and see that there is room."""
+        self._look_at = self._size + self._look_every
+        if self._size >= self._segment_bytes:
+            try:
+                self._open_segment()
+            except OSError:  # no new file can be made: keep to the old one
+                self._look_at = self._size + self._look_every
+        if self._is_full():
+            self._short = True
+            if self._policy is SpoolPolicy.PAUSE_RUN:
+                self._wait_for_room()
+            elif self._policy is SpoolPolicy.KEEP:
+                self._stop(_FULL)
+            else:
+                self._begin_dropping(_FULL)
+
+    def _is_full(self) -> bool:
+        """Tell whether the spool's limit is reached, or the disk's last part would be touched."""
+        if self._limit and self._spool_size() >= self._limit:
+            return True
         try:
-            self._open_segment()
+            disk = os.statvfs(self.directory)
         except OSError:
-            self._size = 0  # no new file can be made: keep to the old one, try a segment later
-        self._over_limit = bool(self._limit) and self._spool_size() >= self._limit
+            return False
+        reserve = min(_RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 10)
+        return disk.f_bavail * disk.f_frsize < reserve
 
     def _spool_size(self) -> int:
         total = 0
@@ -198,31 +265,71 @@ class SpoolWriter:
         return self._refused(OSError(errno.ENOSPC, "short write"), kind, body)
 
     def _refused(self, error: OSError, kind: str, body: str) -> bool:
-        if error.errno == errno.EBADF and self._reopen() and self._try_write(kind, body):
+        if error.errno == errno.EBADF and self._reopen() and self._try_write((kind, body)):
             return True
         cause = error.strerror or str(error)
-        if self._policy is SpoolPolicy.PAUSE_RUN and error.errno in _NO_ROOM:
-            self._tell(f"No room for the recording ({cause}): the run waits until there is.")
-            return self._wait_for_room(kind, body)
-        self.dropped += 1
-        if self._policy is SpoolPolicy.DROP_AND_COUNT and error.errno in _NO_ROOM:
-            self._tell(f"No room for the recording ({cause}): steps are dropped and counted.")
-            return False
+        self._short = True
+        if error.errno not in _NO_ROOM or self._policy is SpoolPolicy.KEEP:
+            self._stop(cause)
+            return self._drop()
+        if self._policy is SpoolPolicy.DROP_AND_COUNT:
+            self._begin_dropping(cause)
+            return self._drop()
+        self._wait_for_room(cause, (kind, body))
+        return True
+
+    def _stop(self, cause: str) -> None:
         self.stopped = True
-        self._tell(f"Recording has stopped ({cause}); training goes on, unrecorded.")
+        self._say(Room.STOPPED, f"Recording has stopped ({cause}); training goes on, unrecorded.")
+
+    def _begin_dropping(self, cause: str) -> None:
+        self._look_after = time.monotonic() + _LOOK_S
+        self._say(
+            Room.DROPPING, f"No room for the recording ({cause}): steps are dropped and counted."
+        )
+
+    def _drop(self) -> bool:
+        self.dropped += 1
+        if self.dropped % _COUNT_EVERY == 1:
+            self._room.say(self._room.state, self.dropped)
         return False
 
-    def _append_short_of_room(self, kind: str, body: str) -> bool:
-        if self._over_limit and self._spool_size() >= self._limit:
-            return self._refused(OSError(errno.ENOSPC, "the spool's limit is reached"), kind, body)
-        self._over_limit = False
-        if self.stopped or not self._report_dropped():
-            self.dropped += 1
+    def _has_room_again(self) -> bool:
+        """Look now and then while short of room; end that by a record of what was dropped."""
+        if self.stopped or time.monotonic() < self._look_after:
             return False
-        return self._try_write(kind, body)
+        self._look_after = time.monotonic() + _LOOK_S
+        if self._is_full() or not self._report_dropped():
+            return False
+        self._go_on()
+        return True
 
-    def _try_write(self, kind: str, body: str) -> bool:
-        data = f'{{"type":"{kind}","seq":{self.seq + 1},{body}}}\n'.encode()
+    def _go_on(self) -> None:
+        self._short = False
+        self._room.say(Room.OK, self.dropped)
+
+    def _wait_for_room(self, cause: str = _FULL, *records: tuple[str, str]) -> None:
+        """Hold the training, as its user chose, until there is room; record that, and ``records``.
+
+        All in one write: as long as one part has no room, none of it is there.
+        """
+        self._say(
+            Room.WAITING, f"No room for the recording ({cause}): the run waits until there is."
+        )
+        reason = '"event":"paused","reason":"no room for the recording"'
+        paused = ("run", f'"time_ns":{time.time_ns()},{reason}')
+        resumed = ("run", f'"time_ns":{time.time_ns()},"event":"resumed"')
+        while self._is_full() or not self._try_write(paused, resumed, *records):
+            self._sleep(0.2)
+            resumed = ("run", f'"time_ns":{time.time_ns()},"event":"resumed"')
+        self._go_on()
+
+    def _try_write(self, *records: tuple[str, str]) -> bool:
+        lines = [
+            f'{{"type":"{kind}","seq":{seq},{body}}}\n'
+            for seq, (kind, body) in enumerate(records, self.seq + 1)
+        ]
+        data = "".join(lines).encode()
         try:
             written = os.write(self._fd, data)
         except OSError:
@@ -230,7 +337,7 @@ class SpoolWriter:
         if written != len(data):
             os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
             return False
-        self.seq += 1
+        self.seq += len(records)
         self._size += written
         return True
 
@@ -238,51 +345,47 @@ class SpoolWriter:
         count = self.dropped - self._reported
         if count:
             body = f'"time_ns":{time.time_ns()},"event":"dropped","count":{count}'
-            if not self._try_write("run", body):
+            if not self._try_write(("run", body)):
                 return False
             self._reported = self.dropped
-        self._told = False
         return True
 
-    def _wait_for_room(self, kind: str, body: str) -> bool:
-        started = time.time_ns()
-        while True:
-            self._sleep(0.2)
-            if self._limit and self._spool_size() >= self._limit:
-                continue
-            waited = f'"time_ns":{started},"event":"paused","reason":"no room for the recording"'
-            if not self._try_write("run", waited):
-                continue
-            self._over_limit = False
-            while not self._try_write("run", f'"time_ns":{time.time_ns()},"event":"resumed"'):
-                self._sleep(0.2)
-            while not self._try_write(kind, body):
-                self._sleep(0.2)
-            self._told = False
-            return True
-
-    def _tell(self, message: str) -> None:
-        if not self._told and self._on_full is not None:
-            self._told = True
-            self._on_full(message)
+    def _say(self, state: str, message: str) -> None:
+        if self._room.state != state:
+            self._room.say(state, self.dropped)
+            if self._on_full is not None:
+                self._on_full(message)
 
     def _write_pixels(self, pixels: Union[bytes, memoryview]) -> int:
-        if self.stopped:
-            return -1
-        try:
-            if self._frames_fd < 0 or self._frames_size >= 8 * self._segment_bytes:
-                self._open_frames()
-            offset = self._frames_size
-            view = memoryview(pixels).cast("B")
-            while len(view):
-                written = os.write(self._frames_fd, view)
-                self._frames_size += written
-                view = view[written:]
-            return offset
-        except OSError as error:
-            self.dropped += 1
-            self._tell(f"No room for recorded frames ({error.strerror}): they are dropped.")
-            return -1
+        """Return where the pixels lie in the frames file, -1 when they were dropped."""
+        while not self.stopped:
+            try:
+                return self._put_pixels(memoryview(pixels).cast("B"))
+            except OSError as error:
+                cause = error.strerror or str(error)
+                if self._policy is not SpoolPolicy.PAUSE_RUN or error.errno not in _NO_ROOM:
+                    self._refuse_frame(cause)
+                    break
+                self._wait_for_room(cause)
+        self._drop()
+        return -1
+
+    def _put_pixels(self, view: memoryview) -> int:
+        if self._frames_fd < 0 or self._frames_size >= 8 * self._segment_bytes:
+            self._open_frames()
+        offset = self._frames_size
+        self._look_at -= len(view)  # they need room as well
+        while len(view):
+            written = os.write(self._frames_fd, view)
+            self._frames_size += written
+            view = view[written:]
+        self._frames_refused = False
+        return offset
+
+    def _refuse_frame(self, cause: str) -> None:
+        if not self._frames_refused and self._on_full is not None:
+            self._on_full(f"No room for recorded frames ({cause}): they are dropped.")
+        self._frames_refused = True
 
     def _open_frames(self) -> None:
         if self._frames_fd >= 0:
