@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from gym_gui.telemetry.batch import RecordBatch
 
+TelemetryEvent = RecordBatch
+"""What travels on the bus: steps, episodes and other records of one writing process, in order."""
+
 
 class Policy(enum.Enum):
     """What a full queue does."""
@@ -68,7 +71,7 @@ class Subscription:
         self.capacity = capacity
         self._bus = bus
         self._on_ready = on_ready
-        self._queue: deque[RecordBatch] = deque()
+        self._queue: deque[TelemetryEvent] = deque()
         self._ready = threading.Condition()
         self._stats = SubscriptionStats()
         self._closed = False
@@ -90,7 +93,7 @@ class Subscription:
             names = SubscriptionStats.__dataclass_fields__
             return SubscriptionStats(**{name: getattr(self._stats, name) for name in names})
 
-    def take(self, limit: int = 64, *, timeout_s: float | None = None) -> list[RecordBatch]:
+    def take(self, limit: int = 64, *, timeout_s: float | None = None) -> list[TelemetryEvent]:
         """Return up to ``limit`` batches, oldest first; wait for the first one.
 
         Empty after ``timeout_s`` (None: no limit, 0: do not wait), or once closed and drained.
@@ -124,7 +127,7 @@ class Subscription:
         with self._ready:
             self._stats.refused += 1
 
-    def _put(self, batch: RecordBatch) -> None:
+    def _put(self, batch: TelemetryEvent) -> None:
         with self._ready:
             if self._closed:
                 return
@@ -167,7 +170,7 @@ class RunBus:
             self._subscriptions = (*self._subscriptions, subscription)
         return subscription
 
-    def publish(self, batch: RecordBatch, *, timeout_s: float | None = 0.0) -> bool:
+    def publish(self, batch: TelemetryEvent, *, timeout_s: float | None = 0.0) -> bool:
         """Give ``batch`` to all its subscribers, or, while a lossless one is full, to none.
 
         Waits up to ``timeout_s`` for room (None: without limit; do not wait in an event loop,
@@ -217,7 +220,7 @@ class RunBus:
             self._room_listeners = tuple(x for x in self._room_listeners if x is not listener)
 
 
-def topics_of(batch: RecordBatch) -> frozenset[str]:
+def topics_of(batch: TelemetryEvent) -> frozenset[str]:
     """Return every topic under which ``batch`` is published."""
     kinds = ["*"]
     if len(batch.steps):

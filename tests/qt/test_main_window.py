@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import importlib
 import sys
 import time
 
@@ -12,40 +11,6 @@ from gym_gui.controllers.trainer_link import LinkState
 from gym_gui.core.records import RunState
 from gym_gui.ui.main_window import MainWindow
 from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
-
-NAMES = {  # the parts that are promised by name
-    "gym_gui.fastlane.buffer": ["FastLaneWriter", "FastLaneReader", "FastLaneMetrics"],
-    "gym_gui.ui.fastlane_consumer": [
-        "FastLaneConsumer.start", "FastLaneConsumer.stop", "FastLaneConsumer.frame_ready",
-    ],
-    "gym_gui.ui.renderers.fastlane_item": ["FastLaneItem.setFrame", "FastLaneItem.paint"],
-    "gym_gui.ui.widgets.fastlane_tab": ["FastLaneTab.cleanup", "FastLaneTab.closeEvent"],
-    "gym_gui.ui.widgets.render_tabs": [
-        "RenderTabs.open_fastlane_tab", "RenderTabs.add_dynamic_tab",
-    ],
-    "gym_gui.ui.presenters.workers.registry": ["WorkerPresenterRegistry"],
-    "gym_gui.ui.presenters.workers.cleanrl_worker_presenter": [
-        "CleanRlWorkerPresenter.create_tabs"
-    ],
-    "gym_gui.ui.presenters.workers.spade_bdi_worker_presenter": [
-        "SpadeBdiWorkerPresenter.create_tabs"
-    ],
-    "gym_gui.ui.main_window": ["MainWindow._handle_run_started"],
-    "gym_gui.ui.widgets.live_telemetry_tab": ["LiveTelemetryTab"],
-    "gym_gui.controllers.live_telemetry_controllers": ["LiveTelemetryController.run_completed"],
-    "gym_gui.services.telemetry": ["TelemetryService"],
-    "gym_gui.telemetry.run_bus": ["RunBus"],
-    "gym_gui.telemetry.db_sink": ["TelemetryDBSink"],
-    "gym_gui.telemetry.sqlite_store": ["TelemetrySQLiteStore"],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("module", NAMES)
-def test_every_promised_name_exists(module):
-    for path in NAMES[module]:
-        found = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
 
 
 @pytest.fixture
