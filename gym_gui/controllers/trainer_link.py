@@ -19,6 +19,7 @@ from PySide6 import QtCore
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import EpisodeRecord, RunRecord, RunSpec
 
+RECORDER = "recorder"  # the name of the link's own troubles among those of requests
 BATCH_MS = 30
 RETRY_S = (0.3, 1.0, 2.0, 5.0)
 LAST_WORDS_S = 2.0  # how long requests under way may take when the program ends
@@ -224,6 +225,7 @@ class TrainerLink(QtCore.QObject):
                 words = "The recorder ended the connection; trying again."
             except Exception as error:  # noqa: BLE001 - a thread's edge: shown, then tried again
                 words = f"{_first_line(error)} Trying again."
+                self.request_failed.emit(RECORDER, error)
             self._client = None
             self.state_changed.emit(LinkState.LOST, words)
             await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])

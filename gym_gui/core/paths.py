@@ -14,14 +14,35 @@ from gym_gui.core.errors import DataDirError
 from gym_gui.core.ids import check_run_id
 
 DATA_DIR_VARIABLE = "GYM_GUI_DATA_DIR"
+SETTINGS_NAME = "settings.toml"
 TAP_VARIABLE = "GYM_GUI_TAP"  # path of the tap's configuration, set for the worker
 
 
 def default_data_dir() -> Path:
-    """Return the data folder: ``$GYM_GUI_DATA_DIR``, else the platform's place for user data."""
+    """Return the data folder: ``$GYM_GUI_DATA_DIR``, else the one chosen in the preferences.
+
+    The choice stands in the settings file of the platform's place for user data, which is used
+    itself where nothing was chosen.
+    """
     chosen = os.environ.get(DATA_DIR_VARIABLE)
     if chosen:
         return Path(chosen).expanduser().absolute()
+    usual = usual_data_dir()
+    return _chosen_folder(usual / SETTINGS_NAME) or usual
+
+
+def _chosen_folder(settings: Path) -> Optional[Path]:
+    try:
+        import tomllib  # not before Python 3.11, which the program itself has
+
+        folder = tomllib.loads(settings.read_text(encoding="utf-8"))["data"]["folder"]
+    except (ImportError, OSError, ValueError, KeyError, TypeError):
+        return None
+    return Path(folder).expanduser().absolute() if folder and isinstance(folder, str) else None
+
+
+def usual_data_dir() -> Path:
+    """Return the platform's place for user data."""
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support" / "gym-gui"
     base = os.environ.get("XDG_DATA_HOME")
@@ -106,7 +127,7 @@ class DataDir:
 
     @property
     def settings(self) -> Path:
-        return self.root / "settings.toml"
+        return self.root / SETTINGS_NAME
 
     @property
     def ring_dir(self) -> Path:

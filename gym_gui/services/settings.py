@@ -104,6 +104,10 @@ OPTIONS: tuple[Option, ...] = (
         tuple(item.value for item in SpoolPolicy),
     ),
     Option("recording.spool_limit_mb", int, 0, "Spool limit", "0 is the disk's own.", unit="MB"),
+    Option(
+        "data.folder", str, "", "Data folder",
+        "Where runs and preferences are kept from the next start on.",
+    ),
     Option("retention.keep_days", int, 0, "Delete runs after", "0 keeps them.", unit="days"),
     Option("retention.max_gb", float, 0.0, "Keep at most", "0 is no limit.", unit="GB"),
 )  # fmt: skip
@@ -171,7 +175,8 @@ class Settings:
             if not isinstance(document.get(section), Mapping):
                 document[section] = tomlkit.table()
             document[section][name] = value  # type: ignore[index]
-        document[SHORTCUTS] = self.shortcuts
+        if self.shortcuts or SHORTCUTS in document:
+            document[SHORTCUTS] = self.shortcuts
         _write(self.path, tomlkit.dumps(document))
 
     def recording(self) -> Recording:

@@ -110,6 +110,13 @@ def _make(
     return action
 
 
+def use_shortcuts(actions: Mapping[str, QtGui.QAction], own: Mapping[str, str]) -> None:
+    """Give every command the user's own keys, or its default ones."""
+    defaults = {command.name: command.shortcut for command in COMMANDS}
+    for name, action in actions.items():
+        action.setShortcut(QtGui.QKeySequence(own.get(name, defaults.get(name, ""))))
+
+
 def fill_menu_bar(window: QtWidgets.QMainWindow, actions: Mapping[str, QtGui.QAction]) -> None:
     """Sort the commands into the window's menus."""
     for title in MENUS:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.background import Background
-from gym_gui.controllers.trainer_link import LinkState
+from gym_gui.controllers.trainer_link import RECORDER, LinkState
 from gym_gui.core.records import RunRecord, RunSpec, RunState
 from gym_gui.ui.actions import fill_menu_bar, make_actions, run_menu
 from gym_gui.ui.context import ProgramContext
@@ -255,6 +255,8 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
     @QtCore.Slot(object, str)
     def _show_link(self, state: LinkState, words: str) -> None:
         self.status.set_link(state, words)
+        if state is LinkState.CONNECTED:
+            self.problems.solve(RECORDER)
 
     def tour_stops(self) -> list[Stop]:
         """Return what the tour explains, in its order."""

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.records import RunSpec
+from gym_gui.ui.actions import use_shortcuts
 from gym_gui.ui.tab_registry import tab_kind, tab_kinds
 
 
@@ -308,11 +309,22 @@ class RunCommands:
         from gym_gui.ui import theme
         from gym_gui.ui.widgets.preferences_dialog import PreferencesDialog
 
-        dialog = PreferencesDialog(self.context.settings, self._window)
-        application: Any = QtWidgets.QApplication.instance()
-        dialog.applied.connect(
-            lambda: theme.apply(application, self.context.settings["window.theme"])
+        settings = self.context.settings
+        dialog = PreferencesDialog(
+            settings,
+            self._window,
+            data_dir=self.context.data_dir,
+            actions=self.actions_by_name,
         )
+        application: Any = QtWidgets.QApplication.instance()
+
+        def apply() -> None:
+            theme.apply(application, settings["window.theme"])
+            use_shortcuts(self.actions_by_name, settings.shortcuts)
+            if dialog.folder.text().strip() != str(self.context.data_dir.root):
+                self.status.say(self.tr("The new data folder is used from the next start on."))
+
+        dialog.applied.connect(apply)
         dialog.open()
 
     def do_quit(self, *_: object) -> None:

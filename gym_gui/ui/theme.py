@@ -136,7 +136,7 @@ QTableView, QTreeView, QListView, QPlainTextEdit, QTextEdit {
     selection-color: @text; alternate-background-color: @raised; outline: none;
 }
 QTableView::item { padding: 0 2px; }
-QTreeView::item, QListView::item { min-height: 26px; padding: 0 4px; }
+QTreeView::item, QListView::item { padding: 5px 4px; }
 QTreeView::item:selected, QListView::item:selected { background: @selection; color: @text; }
 QLineEdit, QComboBox {
     background: @surface; border: 1px solid @line; border-radius: 6px; padding: 4px 8px;
@@ -183,6 +183,8 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 #emptyText { color: @muted; font-size: 13px; }
 #strip { background: @surface; border-bottom: 1px solid @line; }
 #bad { color: @bad; }
+#sidebar { background: transparent; }
+#sidebar::item { border-radius: 6px; padding: 8px 10px; }
 #slim { padding: 1px 10px; }
 #toast {
     background: @surface; border: 1px solid @line; border-radius: 8px; border-left: 3px solid @good;

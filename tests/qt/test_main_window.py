@@ -135,10 +135,60 @@ def test_preferences_are_saved_to_the_file_the_command_line_reads(qtbot, window,
 
     dialog = PreferencesDialog(window.context.settings, window)
     qtbot.addWidget(dialog)
-    dialog.findChild(QtWidgets.QComboBox).setCurrentText("Light")
+    (theme,) = [
+        box for box in dialog.findChildren(QtWidgets.QComboBox) if box.accessibleName() == "Theme"
+    ]
+    theme.setCurrentText("Light")
     with qtbot.waitSignal(dialog.applied):
         dialog.save()
     assert Settings.load(data_dir.settings)["window.theme"] == "light"
+
+
+def test_a_shortcut_of_ones_own_is_used_at_once_and_two_of_the_same_are_refused(
+    qtbot, window, data_dir
+):
+    from PySide6 import QtGui
+
+    from gym_gui.services.settings import Settings
+
+    window.do_preferences()
+    from gym_gui.ui.widgets.preferences_dialog import PreferencesDialog
+
+    dialog = window.findChild(PreferencesDialog)
+    editors = dialog.shortcuts.editors
+    editors["demo"].setKeySequence(QtGui.QKeySequence("Ctrl+N"))
+    dialog.save()
+    assert "New run" in dialog.problem.text()
+    assert dialog.isVisible()
+    editors["demo"].setKeySequence(QtGui.QKeySequence("Ctrl+D"))
+    with qtbot.waitSignal(dialog.applied):
+        dialog.save()
+    assert window.actions_by_name["demo"].shortcut().toString() == "Ctrl+D"
+    assert Settings.load(data_dir.settings).shortcuts == {"demo": "Ctrl+D"}
+
+
+def test_a_data_folder_of_ones_choice_is_used_from_the_next_start_on(qtbot, tmp_path, monkeypatch):
+    from gym_gui.core.paths import DATA_DIR_VARIABLE, DataDir
+    from gym_gui.services.settings import Settings
+    from gym_gui.ui.widgets.preferences_dialog import PreferencesDialog
+
+    monkeypatch.delenv(DATA_DIR_VARIABLE)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    before = DataDir().create()
+    settings = Settings.load(before.settings)
+    settings["window.theme"] = "dark"
+    dialog = PreferencesDialog(settings, data_dir=before)
+    qtbot.addWidget(dialog)
+    dialog.folder.setText(str(tmp_path / "big disk"))
+    dialog.save()
+    assert DataDir().root == tmp_path / "big disk"
+    assert Settings.load(DataDir().settings)["window.theme"] == "dark"
+    back = PreferencesDialog(Settings.load(DataDir().settings), data_dir=DataDir())
+    qtbot.addWidget(back)
+    back.folder.setText(str(before.root))
+    back.save()
+    assert DataDir().root == before.root
 
 
 def test_an_episode_that_is_chosen_anywhere_opens_in_the_replay(qtbot, window, monkeypatch):

@@ -38,6 +38,7 @@ from gym_gui.rpc.channel import OPTIONS
 from gym_gui.rpc.endpoint import Endpoint
 
 START_S = 30.0
+IDLE_S = 600.0  # without a run and without a client
 STOP_S = 30.0
 
 
@@ -233,12 +234,13 @@ def _free_socket(path: Path) -> None:
         )
 
 
-async def _serve(data_dir: DataDir, lock: int, listen: str) -> None:
+async def _serve(data_dir: DataDir, lock: int, listen: str, idle_s: float) -> None:
     from gym_gui.rpc.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
     from gym_gui.services.telemetry import TelemetryService
     from gym_gui.services.trainer.listener import Listener, remembered_address
     from gym_gui.services.trainer.runs import RunManager
     from gym_gui.services.trainer.service import TrainerService
+    from gym_gui.services.trainer.upkeep import keep_up
     from gym_gui.telemetry.db_sink import SWITCH_INTERVAL_S
 
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -265,7 +267,7 @@ async def _serve(data_dir: DataDir, lock: int, listen: str) -> None:
     listener.on_open = lambda: _tell(lock, address, listener)
     listener.on_open()
     logging.info("serving %s at %s", data_dir.root, address)
-    await stopping.wait()
+    await keep_up(data_dir, stopping, runs.is_needed, idle_s=idle_s)
     logging.info("stopping")
     await asyncio.gather(server.stop(grace=0.5), listener.close())
     await runs.close()
@@ -293,11 +295,14 @@ def _tell(lock: int, address: Endpoint, listener: Any) -> None:
     os.ftruncate(lock, len(text))
 
 
-def serve(data_dir: DataDir, *, listen: str = "") -> None:
-    """Serve until SIGTERM or SIGINT. Raises GymGuiError when that cannot begin."""
+def serve(data_dir: DataDir, *, listen: str = "", idle_s: float = IDLE_S) -> None:
+    """Serve until SIGTERM or SIGINT, or until nobody has needed it for ``idle_s`` (0: never).
+
+    Raises GymGuiError when that cannot begin.
+    """
     data_dir.create()
     with _alone(data_dir) as lock:
-        asyncio.run(_serve(data_dir, lock, listen))
+        asyncio.run(_serve(data_dir, lock, listen, idle_s))
 
 
 def main() -> int:
@@ -305,10 +310,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--listen", default="", metavar="HOST:PORT")
+    parser.add_argument("--idle-s", type=float, default=IDLE_S, metavar="SECONDS")
     options: Any = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        serve(DataDir(options.data_dir), listen=options.listen)
+        serve(DataDir(options.data_dir), listen=options.listen, idle_s=options.idle_s)
     except GymGuiError as error:
         sys.stderr.write(f"gym-gui: {error.message}\n  {error.next_step}\n")
         return error.exit_code

@@ -289,6 +289,11 @@ class RunManager:
             raise RunNotFoundError(f"No cluster's run {run_id} is going on here.")
         return live
 
+    def is_needed(self) -> bool:
+        """Tell whether a run is under way or waits, a client watches, or others may call in."""
+        listens = self.listener is not None and self.listener.is_open
+        return bool(self._live or self._waiting or self._watchers or listens)
+
     def is_open(self, run_id: str) -> bool:
         return run_id in self._live
 

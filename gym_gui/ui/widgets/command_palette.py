@@ -71,6 +71,7 @@ class CommandPalette(QtWidgets.QDialog):
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(self.line)
         layout.addWidget(self.list)
+        self.list.ensurePolished()  # rows are measured once, when the first is chosen
         self._filter("")
 
     def open_over(self, window: QtWidgets.QWidget) -> None:

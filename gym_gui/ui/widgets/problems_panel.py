@@ -55,6 +55,13 @@ class ProblemLog(QtCore.QObject):
             del self.problems[: -self.CAPACITY]
         self.changed.emit()
 
+    def solve(self, what: str) -> None:
+        """Forget the problems of one kind: their cause is gone."""
+        left = [problem for problem in self.problems if problem.what != what]
+        if len(left) < len(self.problems):
+            self.problems = left
+            self.changed.emit()
+
     def clear(self) -> None:
         self.problems.clear()
         self.changed.emit()

@@ -21,6 +21,7 @@ class ShortcutsDialog(QtWidgets.QDialog):
         self.list.setColumnCount(2)
         self.list.setHeaderLabels([self.tr("Command"), self.tr("Keys")])
         self.list.setRootIsDecorated(False)
+        self.list.ensurePolished()  # rows are measured once, when the first is added
         self.list.setSelectionMode(QtWidgets.QTreeWidget.SelectionMode.NoSelection)
         for action in actions:
             keys = action.shortcut().toString(QtGui.QKeySequence.SequenceFormat.NativeText)
@@ -28,9 +29,7 @@ class ShortcutsDialog(QtWidgets.QDialog):
                 self._add(f"{action.data()}: {action.text()}", keys)
         self._add(self.tr("Live picture: pause or resume"), self.tr("Space"))
         self.list.header().setSectionResizeMode(0, QtWidgets.QHeaderView.ResizeMode.Stretch)
-        hint = QtWidgets.QLabel(
-            self.tr("Own shortcuts: in settings.toml, under [shortcuts], by command name.")
-        )
+        hint = QtWidgets.QLabel(self.tr("Change them under Preferences, Shortcuts."))
         hint.setObjectName("muted")
         hint.setWordWrap(True)
         buttons = QtWidgets.QDialogButtonBox(QtWidgets.QDialogButtonBox.StandardButton.Close)
