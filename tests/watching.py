@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from gym_gui.core.errors import GymGuiError
-from gym_gui.core.paths import TAP_VARIABLE
+from gym_gui.core.ids import new_run_id
+from gym_gui.core.paths import TAP_VARIABLE, DataDir
+from gym_gui.core.records import RunSpec
 from gym_gui.fastlane import FastLaneReader, FastLaneState
 from gym_gui.fastlane.liveness import rings
+from gym_gui.worker.install import prepare
 
 WANTED_HZ = 60.0
 BUDGET = 0.3
@@ -149,3 +154,34 @@ def _rows(line: dict[str, Any]) -> list[tuple[int, float, bool]]:
         return [(line["stream"], float(line["reward"]), line["terminated"] or line["truncated"])]
     columns = (line["streams"], line["reward"], line["terminated"], line["truncated"])
     return [(s, float(r), bool(t or u)) for s, r, t, u in zip(*columns, strict=True)]
+
+
+@dataclass
+class Watched:
+    """A run's output, what the tap kept of it, and how many pictures a viewer saw."""
+
+    done: subprocess.CompletedProcess[str]
+    counted: Counted
+    frames: int
+    spool: Path
+
+
+def run_watched(
+    command: Sequence[str], cwd: Path, folder: Path, timeout_s: float = 120.0, **variables: str
+) -> Watched:
+    """Run a command with the tap in it and a viewer looking; its records stay in the spool.
+
+    folder: new, for the run's own files.
+    """
+    data_dir = DataDir(folder).create()
+    spec = RunSpec(new_run_id("watched"), "script", list(command), str(cwd), render_budget=BUDGET)
+    run_dir = data_dir.run(spec.run_id)
+    rings_folder = Path(tempfile.mkdtemp(prefix="rings-", dir=os.environ.get("XDG_RUNTIME_DIR")))
+    try:
+        ours = prepare(run_dir, spec, rings_folder)
+        with Viewer(rings_folder) as viewer:
+            done = run_plain(command, cwd, timeout_s, **variables, **ours)
+    finally:
+        shutil.rmtree(rings_folder)
+    frames = viewer.frames.get(spec.run_id, 0)
+    return Watched(done, count_spool(run_dir.spool), frames, run_dir.spool)

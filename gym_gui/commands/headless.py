@@ -134,11 +134,12 @@ def summarise(run_dir: RunDir, record: RunRecord, *, output: Path) -> dict[str, 
     from gym_gui.telemetry.reader import RunReader
 
     returns: list[float] = []
-    steps = episodes = 0
+    steps = episodes = vector_steps = autoresets = 0
     if run_dir.store.exists():
         with RunReader(run_dir.store) as reader:
             totals = reader.totals()
             steps, episodes = totals["steps"], totals["episodes"]
+            autoresets, vector_steps = totals["autoresets"], reader.vector_steps()
             returns = [episode.return_ for episode in reader.episodes()]
     tenth = max(1, len(returns) // 10)
     summary: dict[str, Any] = {
@@ -146,6 +147,8 @@ def summarise(run_dir: RunDir, record: RunRecord, *, output: Path) -> dict[str, 
         "state": record.state.value,
         "duration": human_duration(record),
         "steps": steps,
+        "vector_steps": vector_steps,
+        "autoresets": autoresets,
         "episodes": episodes,
         "first_tenth": _mean(returns[:tenth]),
         "last_tenth": _mean(returns[-tenth:]),
@@ -206,8 +209,12 @@ def _print_summary(summary: dict[str, Any], data_dir: DataDir) -> None:
 
 
 def _counted(summary: dict[str, Any]) -> str:
+    from gym_gui.services.workers.counts import vector_note
+
     counted = summary["trainer_steps"]
-    return "" if counted is None else f", {counted:,} counted by the trainer"
+    note = vector_note(summary["vector_steps"], summary["autoresets"])
+    words = [f"{counted:,} counted by the trainer"] if counted is not None else []
+    return "".join(f", {part}" for part in [*words, note] if part)
 
 
 class _Silent:

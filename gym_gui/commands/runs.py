@@ -15,7 +15,7 @@ from gym_gui.commands.common import (
     print_table,
     record_as_dict,
 )
-from gym_gui.core.paths import DataDir
+from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import RunRecord
 
 
@@ -75,11 +75,16 @@ def _row(record: RunRecord) -> tuple[object, ...]:
 @json_option
 def show(run: str, data_dir: DataDir, as_json: bool) -> int:
     """Show one run: its command, its state, its totals and where its files are."""
+    from gym_gui.services.workers.counts import vector_note
+
     record = find_run(data_dir, run)
     folder = data_dir.run(record.run_id)
+    vector_steps, autoresets = _vector_counts(folder)
     if as_json:
-        print_json({**record_as_dict(record), "folder": str(folder.root)})
+        counts = {"vector_steps": vector_steps, "autoresets": autoresets}
+        print_json({**record_as_dict(record), **counts, "folder": str(folder.root)})
         return 0
+    note = vector_note(vector_steps, autoresets)
     for label, text in {
         "run": record.run_id,
         "name": record.spec.name,
@@ -88,7 +93,7 @@ def show(run: str, data_dir: DataDir, as_json: bool) -> int:
         "command": " ".join(record.spec.command),
         "begun": human_time(record.started_ns),
         "time": human_duration(record),
-        "steps": f"{record.steps:,}",
+        "steps": f"{record.steps:,}" + (f" ({note})" if note else ""),
         "episodes": f"{record.episodes:,}",
         "notes": record.spec.notes,
         "tags": ", ".join(record.spec.tags),
@@ -99,6 +104,20 @@ def show(run: str, data_dir: DataDir, as_json: bool) -> int:
         if text:
             click.echo(f"{label:<10}{text}")
     return 0
+
+
+def _vector_counts(folder: RunDir) -> tuple[int, int]:
+    """Return the script's own count of vector steps and, of these, the autoresets."""
+    from gym_gui.core.errors import StorageError
+    from gym_gui.telemetry.reader import RunReader
+
+    if not folder.store.exists():
+        return 0, 0
+    try:
+        with RunReader(folder.store) as reader:
+            return reader.vector_steps(), reader.totals()["autoresets"]
+    except StorageError:
+        return 0, 0  # a damaged file: `gym-gui repair` is for that
 
 
 @runs.command()

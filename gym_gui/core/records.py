@@ -203,6 +203,7 @@ class ResetRecord:
     snapshot: Optional[str] = None  # base64 of the environment's own state, where it has one
     observation: Any = None
     time_ns: int = 0
+    flags: int = 0  # STEP_RESET: it took the place of a step in a vector environment
 
 
 @dataclass

@@ -263,6 +263,8 @@ def _decode_episode(message: pb.Episode) -> EpisodeRecord:
 def _encode_reset(record: ResetRecord) -> pb.Reset:
     names = ("seed", "options", "rng_state", "snapshot", "observation")
     body = {name: getattr(record, name) for name in names if getattr(record, name) is not None}
+    if record.flags:
+        body["flags"] = record.flags
     return pb.Reset(
         stream=record.stream,
         episode=record.episode,

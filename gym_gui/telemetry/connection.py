@@ -29,7 +29,7 @@ JOURNAL_LIMIT_BYTES = 64 << 20
 _MAGIC = b"SQLite format 3\0"
 _HEADER_BYTES = 100
 _TABLES = {"runs", "channels", "streams", "steps", "episodes", "resets", "metric_names"}
-_TABLES |= {"metrics", "logs", "events", "frames", "totals"}
+_TABLES |= {"metrics", "logs", "events", "frames", "totals", "autoresets"}
 
 
 @contextmanager

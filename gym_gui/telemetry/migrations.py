@@ -63,7 +63,11 @@ CREATE TABLE frames(
 CREATE TABLE totals(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST,)
+_AUTORESETS = """
+CREATE TABLE autoresets(id INTEGER PRIMARY KEY);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST, _AUTORESETS)
 VERSION = len(MIGRATIONS)
 
 

@@ -15,6 +15,7 @@ import zstandard
 
 from gym_gui.core.errors import StoreCorruptError
 from gym_gui.core.records import (
+    STEP_RESET,
     EpisodeRecord,
     LogRecord,
     MetricRecord,
@@ -84,7 +85,7 @@ class RunReader:
     def totals(self) -> dict[str, Any]:
         """Return the committed numbers of steps, episodes, … and the last and best return."""
         counts: dict[str, Any] = dict.fromkeys(
-            ("steps", "episodes", "resets", "metrics", "logs", "frames", "events"), 0
+            ("steps", "episodes", "resets", "autoresets", "metrics", "logs", "frames", "events"), 0
         )
         counts.update(last_return=None, best_return=None)
         counts.update(self.query("SELECT name, value FROM totals"))
@@ -251,7 +252,27 @@ class RunReader:
             (row_id(stream, episode),),
             rows.reset_record,
         )
+        if found and self.is_autoreset(stream, episode):
+            found[0].flags |= STEP_RESET
         return found[0] if found else None
+
+    def is_autoreset(self, stream: int, episode: int) -> bool:
+        """Tell whether an episode began in the place of a step of a vector environment."""
+        if not self.query("SELECT 1 FROM sqlite_schema WHERE name = 'autoresets'"):
+            return False  # a file of the first version
+        marked = "SELECT 1 FROM autoresets WHERE id = ?"
+        return bool(self.query(marked, (row_id(stream, episode),)))
+
+    def vector_steps(self) -> int:
+        """Return the steps that the script itself counts with vector environments; 0 without any.
+
+        From gymnasium 1.0 on it counts the steps that were autoresets, too.
+        """
+        latest: dict[str, int] = {}
+        for entry in self.events("vector_totals"):
+            vector = str(entry.data.get("vector"))
+            latest[vector] = max(latest.get(vector, 0), int(entry.data.get("global_step", 0)))
+        return sum(latest.values())
 
     # Metrics, logs, events
 

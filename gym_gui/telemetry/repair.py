@@ -22,7 +22,7 @@ from gym_gui.telemetry.sqlite_store import TelemetrySQLiteStore
 from gym_gui.telemetry.storage import Totals
 
 CHUNK_BYTES = 1 << 20
-_COUNTED = ("steps", "episodes", "resets", "metrics", "logs", "frames", "events")
+_COUNTED = ("steps", "episodes", "resets", "metrics", "logs", "frames", "events", "autoresets")
 _SALVAGED = ("runs", "channels", "streams", "metric_names", "episodes")  # these tell of the rest
 _SALVAGED += tuple(table for table in _COUNTED if table != "episodes")
 Progress = Callable[[str], None]
@@ -178,12 +178,19 @@ _HOLES = (
 def _compare_totals(connection: apsw.Connection) -> tuple[int, list[str]]:
     kept = dict(connection.execute("SELECT name, value FROM totals"))
     wrong, steps = [], 0
+    there = _tables(connection)
     for table in _COUNTED:
+        if table not in there:
+            continue  # a file of an older version
         count = (connection.execute(f"SELECT count(*) FROM {table}").fetchone() or (0,))[0]
         steps = count if table == "steps" else steps
         if count != (kept.get(table) or 0):
             wrong.append(f"{table}: {count} rows, but the total says {kept.get(table) or 0}")
     return steps, wrong
+
+
+def _tables(connection: apsw.Connection) -> set[str]:
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
 
 
 def _fill(
@@ -234,6 +241,8 @@ def _salvage_tables(
         return
     try:
         for table in _SALVAGED:
+            if table == "autoresets" and _is_of_version(source, 1):
+                continue
             progress(table)
             with target:
                 count, lost = salvage_table(source, target, table)
@@ -241,6 +250,13 @@ def _salvage_tables(
             report.unreadable += lost
     finally:
         source.close()
+
+
+def _is_of_version(connection: apsw.Connection, version: int) -> bool:
+    try:
+        return connection.execute("PRAGMA user_version").fetchone() == (version,)
+    except apsw.Error:
+        return False
 
 
 def _declare_missing(connection: apsw.Connection) -> None:

@@ -175,7 +175,7 @@ RESET_COLUMNS = "id,seed,options,rng_state,snapshot,observation,time_ns"
 
 
 def reset_record(row: Sequence[Any]) -> ResetRecord:
-    """Return the reset of a row of ``RESET_COLUMNS``."""
+    """Return the reset of a row of ``RESET_COLUMNS``; its flags have a table of their own."""
     return ResetRecord(
         stream=row[0] >> INDEX_BITS,
         episode=row[0] & INDEX_MASK,

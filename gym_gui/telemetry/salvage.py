@@ -14,7 +14,7 @@ from gym_gui.telemetry.rows import INDEX_BITS, INDEX_MASK
 _FINEST = 16  # keys: below it a range that cannot be read is given up
 _MOST_FAILURES = 200_000
 _ROWS_A_WRITE = 5_000
-_BY_ID = {"steps", "resets", "metrics", "logs", "events", "frames"}
+_BY_ID = {"steps", "resets", "metrics", "logs", "events", "frames", "autoresets"}
 _DAMAGE = (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.IOError, apsw.TooBigError)
 _DAMAGE += (apsw.NoMemError, UnicodeDecodeError)
 

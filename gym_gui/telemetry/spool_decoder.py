@@ -390,4 +390,5 @@ def _reset(record: spool.Reset) -> ResetRecord:
         record.snapshot,
         value(record.observation),
         record.time_ns,
+        record.flags,
     )

@@ -82,6 +82,7 @@ class Reset(msgspec.Struct, tag_field="type", tag="reset"):
     rng: msgspec.Raw = NOTHING
     snapshot: str | None = None
     observation: msgspec.Raw = NOTHING
+    flags: Flags = 0
 
 
 class Episode(msgspec.Struct, tag_field="type", tag="episode", rename={"return_": "return"}):

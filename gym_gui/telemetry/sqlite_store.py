@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from gym_gui.core.errors import ProtocolError
-from gym_gui.core.records import EpisodeRecord, ResetRecord, RunSpec
+from gym_gui.core.records import STEP_RESET, EpisodeRecord, ResetRecord, RunSpec
 from gym_gui.telemetry.batch import EventEntry, MetricEntry, RecordBatch, StepColumns
 from gym_gui.telemetry.connection import content_errors, open_for_writing, storage_errors
 from gym_gui.telemetry.rows import (
@@ -256,6 +256,9 @@ class TelemetrySQLiteStore:
             for r in resets
         ]
         self._totals.resets += self._insert("resets", 7, rows)
+        marked = [(row_id(ids[r.stream], r.episode),) for r in resets if r.flags & STEP_RESET]
+        if marked:
+            self._totals.autoresets += self._insert("autoresets", 1, marked)
 
     def _write_frames(self, batch: RecordBatch, ids: dict[int, int]) -> None:
         rows = [

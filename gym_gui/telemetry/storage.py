@@ -18,6 +18,7 @@ class Totals:
     steps: int = 0
     episodes: int = 0
     resets: int = 0
+    autoresets: int = 0  # of these: in the place of a step of a vector environment
     metrics: int = 0
     logs: int = 0
     frames: int = 0

@@ -40,6 +40,7 @@ class AgentsTap:
         self.last_reward = 0.0
         self.running = False
         self.seen: dict[Any, Any] = {}
+        self.rewards: dict[Any, float] = {}  # the environment's own: since each agent's last turn
         self._waiting: dict[Any, str] = {}  # agent: its action's JSON text
         self._totals: dict[Any, list[float]] = {}  # agent: steps, return
         self._early: dict[Any, float] = {}
@@ -92,9 +93,9 @@ class AgentsTap:
         """Write what waits, and end the agents that still play as broken off."""
         if not self.running:
             return
-        rewards = getattr(self.env, "_cumulative_rewards", {}) if self._waiting else {}
         for agent, action in list(self._waiting.items()):
-            self._row(agent, action, float(rewards.get(agent, 0.0)), (False, False), None)
+            reward = float(self.rewards.get(agent, 0.0))
+            self._row(agent, action, reward, (False, False), None)
         self._waiting = {}
         for agent in list(self._totals):
             self._end_agent(agent, (False, False))
@@ -211,6 +212,7 @@ def _tap_for(session: TapSession, env: Any) -> Optional[AgentsTap]:
         if env.unwrapped is not env:
             return None
         tap = _taps[env] = AgentsTap(session, env)
+        session.when_gone(env, tap.closed)
     return tap if tap.active and not tap.inside else None
 
 
@@ -243,6 +245,7 @@ def _in_turns(session: TapSession, method: Any) -> Any:
 
 def _take_turn(tap: AgentsTap, env: Any, action: Any) -> None:
     agent = env.agent_selection
+    tap.rewards = env._cumulative_rewards
     over = (bool(env.terminations.get(agent)), bool(env.truncations.get(agent)))
     tap.turn(agent, action, float(env._cumulative_rewards.get(agent, 0.0)), over)
 

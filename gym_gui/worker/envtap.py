@@ -14,7 +14,7 @@ from typing import Any, Optional
 from gym_gui.core.records import STEP_RESET
 from gym_gui.worker import describe, encode, state
 from gym_gui.worker.session import TapSession
-from gym_gui.worker.subclass import extend, tap_of
+from gym_gui.worker.subclass import extend, is_referable, reference, tap_of
 
 
 class EnvTap:
@@ -22,8 +22,8 @@ class EnvTap:
 
     def __init__(self, session: TapSession, env: Any, *, note: str = "") -> None:
         self.session = session
-        self.env = env
-        self.base = getattr(env, "unwrapped", env)
+        self._env = reference(env)  # never held: the script's environments live as long as it says
+        self._base = reference(getattr(env, "unwrapped", env))
         self.note = note
         self.vector: Optional[dict[str, Any]] = None
         self.group: Any = None  # the vector environment that steps it, while it does
@@ -42,6 +42,16 @@ class EnvTap:
         self.last_reward = 0.0
         self._text = session.observation_text
         session.own(self)
+
+    @property
+    def env(self) -> Any:
+        """The environment as ``make`` returned it; None once the script has let it go."""
+        return self._env()
+
+    @property
+    def base(self) -> Any:
+        """The environment without its wrappers."""
+        return self._base()
 
     def declare(self) -> None:
         """Announce the stream in this process's channel, once."""
@@ -97,13 +107,14 @@ class EnvTap:
         kwargs: what the caller of ``reset`` gave; a vector environment's autoreset gives nothing.
         """
         now = time.time_ns()
+        asked = any(value is not None for value in kwargs.values())  # wrappers hand on None
+        flags = f',"flags":{STEP_RESET}' if not asked and self._is_autoreset() else ""
         if self.running and self.step:
             self._end_episode(now, False, False, None)
         self._begin(now)
         after, snapshot = state.after_reset(self.base)
         rng = {"before": before, "after": after} if before or after else None
         kept = f'"{snapshot}"' if snapshot else "null"
-        flags = f',"flags":{STEP_RESET}' if not kwargs and self._is_autoreset() else ""
         body = (
             f'"stream":{self.stream},"episode":{self.episode},"time_ns":{now},'
             f'"seed":{encode.compact(kwargs.get("seed"))},'
@@ -119,7 +130,7 @@ class EnvTap:
         """True for a reset that took the place of a step in a vector environment."""
         if self.group is not None:
             return self.group.stepping and self.group.calls != self.last_call
-        return self.resets_next_step and self.index > 0
+        return self.resets_next_step and self.index > 0 and not self.running
 
     def closed(self) -> None:
         """The script closed the environment: its episode, if one runs, is broken off."""
@@ -202,6 +213,8 @@ def tap_env(session: TapSession, env: Any, *, note: str = "") -> Optional[EnvTap
     except TypeError as error:
         session.failed(f"{describe.env_id(env)} cannot be watched", error)
         return None
+    if is_referable(env):
+        session.when_gone(env, tap.closed)
     return tap
 
 

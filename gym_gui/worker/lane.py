@@ -53,6 +53,7 @@ class Lane:
         if tap in self.taps:
             self.taps.remove(tap)
             self._stage = None
+        self._frame_painters.pop(tap.stream, None)
 
     def finished_episode(self, return_: float) -> None:
         """Take an episode's return into the rolling mean."""
@@ -63,6 +64,8 @@ class Lane:
     def tick(self, now: int) -> None:
         """Look for viewers and control. ``now``: Unix ns; sleeps when paused or paced."""
         self.last_ns = now
+        if self.session.deferred:
+            self.session.run_deferred()
         if not self._off:
             try:
                 self._look()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 import time
+import weakref
 from types import ModuleType
 from typing import Any
 
 from gym_gui.core.records import STEP_RESET
 from gym_gui.worker import describe, encode
 from gym_gui.worker.session import TapSession
-from gym_gui.worker.subclass import extend, tap_of
+from gym_gui.worker.subclass import extend, is_referable, tap_of
 
 NOTE = "a native vector environment: recorded is what the vector gives, row by row"
 
@@ -38,8 +39,7 @@ class NativeTap:
 
     def __init__(self, session: TapSession, env: Any) -> None:
         self.session = session
-        self.env = env
-        self.base = env
+        self.env = self.base = weakref.proxy(env) if is_referable(env) else env
         self.active = True
         self.inside = False
         self.size = _size(env)
@@ -47,7 +47,7 @@ class NativeTap:
         self.calls = self.env_steps = self.autoresets = 0
         self.same_step = "same" in str(getattr(env, "metadata", {}).get("autoreset_mode")).lower()
         self._rows: list[Row] = []
-        self._reported = 0
+        self._reported = self._told = 0
         session.own(self)
 
     def was_reset(self, seed: Any, options: Any, observations: Any, ids: Any) -> None:
@@ -104,7 +104,7 @@ class NativeTap:
 
     def after_fork(self) -> None:
         self._rows = []
-        self.calls = self.env_steps = self.autoresets = 0
+        self.calls = self._told = self.env_steps = self.autoresets = 0
 
     def failed(self, error: BaseException) -> None:
         """Something of ours failed: this vector is left alone from here on."""
@@ -164,9 +164,9 @@ class NativeTap:
         )
 
     def _report(self, now: int) -> None:
-        if now - self._reported < 1_000_000_000:
+        if now - self._reported < 1_000_000_000 or self.calls == self._told:
             return
-        self._reported = now
+        self._reported, self._told = now, self.calls
         self.session.event(
             "vector_totals",
             vector=self.id,
@@ -203,6 +203,9 @@ def tap_vector(session: TapSession, env: Any) -> None:
         extend(env, tap, _methods(tap, type(env)), lambda copied: tap_vector(session, copied))
     except TypeError as error:
         tap.failed(error)
+        return
+    if is_referable(env):
+        session.when_gone(env, tap.finish)
 
 
 def _methods(tap: NativeTap, cls: Any) -> dict[str, Any]:

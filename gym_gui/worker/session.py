@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 import weakref
+from collections import deque
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from gym_gui.worker import encode
 from gym_gui.worker.lane import Lane
@@ -41,6 +42,7 @@ class TapSession:
         self._streams = 0
         self._vectors = 0
         self._owners: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.deferred: deque[Callable[[], None]] = deque()
         self._warned: set[str] = set()
         self._ended = False
         self.lane = Lane(self, config)
@@ -117,6 +119,21 @@ class TapSession:
         """Tell ``part`` of forks (``after_fork()``) and of the end (``finish()``)."""
         self._owners.add(part)
 
+    def when_gone(self, thing: Any, closed: Callable[[], None]) -> None:
+        """Call ``closed`` soon after the script has let ``thing`` go; it must not refer to it.
+
+        Not at once: memory is freed anywhere, also while a record is being written.
+        """
+        weakref.finalize(thing, self.deferred.append, closed)
+
+    def run_deferred(self) -> None:
+        """Close what the script has let go."""
+        while self.deferred:
+            try:
+                self.deferred.popleft()()
+            except Exception as error:  # noqa: BLE001 - one part's end must not cost the others'
+                self.failed("The end of a recording", error)
+
     def warn(self, message: str) -> None:
         """Say something once, on stderr and in the record; never raise."""
         if message in self._warned:
@@ -138,6 +155,7 @@ class TapSession:
             if self._ended or self._writer is None:
                 return
             self._ended = True
+            self.run_deferred()
             for part in list(self._owners):
                 self._finish(part)
             self.event("end")
@@ -180,6 +198,7 @@ class TapSession:
             self._writer.abandon()
             self._writer = None
         self._streams = 0
+        self.deferred.clear()
         for part in list(self._owners):
             part.after_fork()
 

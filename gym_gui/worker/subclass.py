@@ -8,9 +8,24 @@ from __future__ import annotations
 
 import copy
 import copyreg
+import weakref
 from typing import Any, Callable
 
 MARK = "_gym_gui_tap"
+
+
+def is_referable(thing: Any) -> bool:
+    """Tell whether ``thing`` can be referred to without being kept alive."""
+    try:
+        weakref.ref(thing)
+    except TypeError:
+        return False
+    return True
+
+
+def reference(thing: Any) -> Callable[[], Any]:
+    """Return a function that gives ``thing``, or None once it is gone."""
+    return weakref.ref(thing) if is_referable(thing) else lambda: thing
 
 
 def tap_of(thing: Any) -> Any:

@@ -27,7 +27,7 @@ class VectorGroup:
         self.calls = 0  # vector steps; the script counts calls * size
         self.env_steps = 0
         self.autoresets = 0
-        self._reported = 0
+        self._reported = self._told = 0  # time and calls of the last report
         self._later: list[tuple[str, str]] = []
         self._clear()
         for index, tap in enumerate(taps):
@@ -95,7 +95,7 @@ class VectorGroup:
 
     def after_fork(self) -> None:
         """In a forked child: count anew."""
-        self.calls = self.env_steps = self.autoresets = self._reported = 0
+        self.calls = self.env_steps = self.autoresets = self._reported = self._told = 0
         self._later = []
         self._clear()
 
@@ -104,9 +104,9 @@ class VectorGroup:
 
     def _report(self, now: int) -> None:
         """Say once a second how many steps the script counts, and how many were autoresets."""
-        if now - self._reported < 1_000_000_000:
+        if now - self._reported < 1_000_000_000 or self.calls == self._told:
             return
-        self._reported = now
+        self._reported, self._told = now, self.calls
         self.session.event(
             "vector_totals",
             vector=self.id,
@@ -137,6 +137,8 @@ def _group_of(session: TapSession, vector: Any) -> Optional[VectorGroup]:
     seen = [tap for tap in taps if tap is not None]
     group = VectorGroup(session, seen, len(taps)) if seen else None
     _groups[vector] = group
+    if group is not None:
+        session.when_gone(vector, group.finish)
     return group
 
 
@@ -176,7 +178,7 @@ class AsyncTotals:
         self.size = size
         self.id = session.new_vector()
         self.calls = 0
-        self._reported = 0
+        self._reported = self._told = 0
 
     def stepped(self) -> None:
         self.calls += 1
@@ -186,14 +188,14 @@ class AsyncTotals:
 
     def finish(self) -> None:
         """Report the totals once more at the end."""
-        if self.calls:
+        if self.calls != self._told:
             self._report(time.time_ns())
 
     def after_fork(self) -> None:
-        self.calls = 0
+        self.calls = self._told = 0
 
     def _report(self, now: int) -> None:
-        self._reported = now
+        self._reported, self._told = now, self.calls
         step = self.calls * self.size
         self.session.event("vector_totals", vector=self.id, size=self.size, global_step=step)
 
@@ -218,6 +220,7 @@ def patch_async(session: TapSession, module: ModuleType) -> None:
         self.env_fns = env_fns
         totals[self] = total
         session.own(total)
+        session.when_gone(self, total.finish)
 
     @functools.wraps(step_wait)
     def counted_step_wait(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -303,6 +303,32 @@ spec.loader.exec_module(module)
 """
 
 
+LETS_GO = """
+import gc, weakref
+class Heavy(Walk):
+    alive = weakref.WeakSet()
+    def __init__(self, render_mode=None):
+        super().__init__(render_mode)
+        self.alive.add(self)
+gym.register("Test/Heavy-v0", entry_point=Heavy)
+env = make(Walk)
+env.reset(seed=1)
+steps = 0
+for turn in range(30):  # an evaluation now and then, each in an environment that nobody closes
+    other = gym.make("Test/Heavy-v0")
+    other.reset(seed=turn)
+    for _ in range(5):
+        other.step(1)
+        env.step(1) if steps % 20 else env.reset()
+        steps += 1
+        time.sleep(0.002)
+    del other
+    gc.collect()
+    assert len(Heavy.alive) <= 2, len(Heavy.alive)
+print("let go")
+"""
+
+
 @dataclass(frozen=True)
 class Case:
     """A script, how its run must end, and how many steps must be kept."""
@@ -335,6 +361,7 @@ CASES = {
     "closes_everything": Case(CLOSES_EVERYTHING, 10),
     "no_pygame": Case(NO_PYGAME, frames=False),
     "old_api": Case(OLD_API, 0),
+    "lets_go": Case(LETS_GO, 292, frames=True),
     "another_hook": Case(AFTER_ANOTHER_HOOK, first=ANOTHER_HOOK),
     "lazily_imported": Case("play(make(Walk))", first=LAZY),
 }

@@ -29,6 +29,8 @@ class History:
     episode_ends: list[float] = field(default_factory=list)
     metrics: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     logs: list[tuple[str, str]] = field(default_factory=list)
+    vector_steps: int = 0  # as the script counts them; 0 without a vector environment
+    autoresets: int = 0
     frame: Any = None
 
 
@@ -38,7 +40,11 @@ def read_history(run_dir: RunDir, *, steps: int, episodes: int) -> History:
 
     with RunReader(run_dir.store) as reader:
         totals = reader.totals()
-        found = History(total_steps=int(totals.get("steps", 0)))
+        found = History(
+            total_steps=int(totals.get("steps", 0)),
+            vector_steps=reader.vector_steps(),
+            autoresets=totals["autoresets"],
+        )
         found.episodes = reader.episodes(newest_first=True, limit=episodes)[::-1]
         found.episode_ends = _ends(found.episodes, found.total_steps)
         for info in reader.streams():

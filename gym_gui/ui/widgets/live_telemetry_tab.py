@@ -13,6 +13,7 @@ from gym_gui.core.errors import UsageError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import EpisodeRecord, RunRecord
 from gym_gui.services.workers import get_worker
+from gym_gui.services.workers.counts import VectorCounts
 from gym_gui.services.workers.watch import LogTail, ResourceSampler
 from gym_gui.ui.widgets.live_history import History, read_history
 from gym_gui.ui.widgets.live_log import LogView
@@ -89,6 +90,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         source.run_changed.connect(self._take_record)
         self._complete = False
         self._remark = ""  # of the worker, once the run has ended
+        self._counts = VectorCounts()
         self._read_file(self._take_history, self._no_history)
         self._sample_timer.start()
         record = source.record(run_id)
@@ -204,6 +206,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
 
     def _show_history(self, history: History) -> None:
         self._steps_seen = history.total_steps
+        self._counts = VectorCounts(history.vector_steps, history.autoresets)
         self.steps.add(history.steps)
         self._add_rewards(history.steps)
         self._add_episodes(history.episodes, at=history.episode_ends)
@@ -240,6 +243,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             self._add_rewards(rows)
         self._add_episodes(batch.episodes)
         for records in batch.records:
+            self._counts.add(records.events, records.resets)
             for entry in getattr(records, "metrics", ()):
                 series = self._metrics.setdefault(entry.name, Series())
                 series.add([(entry.global_step, entry.value)])
@@ -268,6 +272,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             f"{record.steps:,} steps",
             f"{record.episodes:,} episodes",
         ]
+        if note := str(self._counts):
+            parts[1] += f" ({note})"
         rate = self._series["throughput"].last()
         if rate is not None and not record.state.is_final:
             parts.append(f"{rate:,.0f} steps/s")
