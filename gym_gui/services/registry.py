@@ -94,6 +94,13 @@ class RunRegistry:
                 connection.execute(f"UPDATE runs SET {names} WHERE run_id = ?", (*cells, run_id))
             return self._get(connection, run_id)
 
+    def name_environment(self, run_id: str, env_id: str) -> RunRecord:
+        """Set the environment of a run whose settings did not tell it; the rest stays."""
+        with self._transaction():
+            spec = self.get(run_id).spec
+            spec.env_id = spec.env_id or env_id
+            return self.update(run_id, spec=spec)
+
     def get(self, run_id: str) -> RunRecord:
         """Return a run's record. Raises RunNotFoundError."""
         with self._transaction(writing=False) as connection:

@@ -253,6 +253,16 @@ class Pyramid:
                 return decimate(x[first:last], y[first:last], max_points=max_points)
         raise AssertionError("the last level is the curve itself")
 
+    def nearest(self, at: float) -> tuple[float, float] | None:
+        """Return the curve's own point nearest to ``at``; None outside it, or where it has none."""
+        x, y = self._levels[0]
+        if not len(x) or at < x[0] or at > x[-1]:
+            return None
+        right = min(int(np.searchsorted(x, at)), len(x) - 1)
+        left = max(0, right - 1)
+        place = left if at - x[left] <= x[right] - at else right
+        return (float(x[place]), float(y[place])) if np.isfinite(y[place]) else None
+
 
 def settings_of(spec: RunSpec) -> dict[str, Any]:
     """Return what a run was started with, flat: ``config`` by its own names, the rest by ours."""

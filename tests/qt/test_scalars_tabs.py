@@ -54,7 +54,13 @@ def test_the_scalars_of_the_run_are_plotted(qtbot, events: Path, board: TensorBo
     assert [board._tags.item(row).isHidden() for row in range(3)] == [True, True, False]
     board._tags.clearSelection()
     board._tags.item(2).setSelected(True)
-    assert list(board._plots) == ["charts/SPS"]
+    qtbot.waitUntil(lambda: list(board._plots) == ["charts/SPS"])
+    title, values = board._plots["charts/SPS"].values_at(20.4)
+    assert (title, values[0][2]) == ("step 20.4", "30")
+    board._by.setCurrentIndex(board._by.findData("relative"))
+    board._smooth.setValue(10)
+    qtbot.waitUntil(lambda: board._plots["charts/SPS"]._titles[0] == "seconds")
+    qtbot.waitUntil(lambda: board._found.curves["charts/SPS"].raw is not None)
 
 
 def test_a_run_without_files_says_so(qtbot, board: TensorBoardTab) -> None:

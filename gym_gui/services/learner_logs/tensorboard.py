@@ -7,9 +7,9 @@ a tag (1) and either a simple value (2, float) or a tensor (8).
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,38 +17,53 @@ import numpy as np
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunSpec
 from gym_gui.services.learner_logs import wire
+from gym_gui.services.learner_logs.places import told_places
+from gym_gui.services.learner_logs.points import Points
 
 MAX_EVENT = 64 << 20  # bytes: a longer one is damage
 AT_ONCE = 8 << 20  # bytes read in one go
+# Wall time, step if not 0, then a summary, its value and its tag with lengths of one byte each.
+_PLAIN = re.compile(
+    rb"\x09(.{8})(?:\x10([\x80-\xff]{0,9}[\0-\x7f]))?\x2a[\0-\x7f]\x0a[\0-\x7f]\x0a[\0-\x7f]",
+    re.DOTALL,
+)
+_DOUBLE, _FLOAT = struct.Struct("<d"), struct.Struct("<f")
 _TENSOR_NUMBERS = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}
 
 
-@dataclass
-class Scalars:
-    """Points of one tag in the order of the file; ``wall_s``: Unix seconds."""
-
-    step: list[int] = field(default_factory=list)
-    value: list[float] = field(default_factory=list)
-    wall_s: list[float] = field(default_factory=list)
-
-
 class EventFolder:
-    """All scalars of one folder's event files. ``update()`` reads what was appended since."""
+    """All scalars of one folder's event files. ``update()`` reads what was appended since.
 
-    def __init__(self, folder: Path) -> None:
+    pids: only files that these processes wrote, where a file's name tells; none: all files.
+    """
+
+    def __init__(self, folder: Path, pids: frozenset[int] = frozenset()) -> None:
         self.folder = folder
-        self.scalars: dict[str, Scalars] = {}
+        self.pids = pids
+        self.scalars: dict[str, Points] = {}
         self.damaged = 0  # files that could not be read on, each counted once
         self._offsets: dict[Path, int] = {}
         self._broken: set[Path] = set()
+        self._by_tag: dict[bytes, Points] = {}
 
     def update(self) -> bool:
         """Read at most ``AT_ONCE`` bytes of each file; True when there was something new."""
         news = False
         for path in sorted(self.folder.glob("events.out.tfevents.*")):
-            if path not in self._broken:
+            if path not in self._broken and self._is_ours(path):
                 news |= self._read(path)
         return news
+
+    def unread_whole(self) -> int:
+        """Return how many bytes wait that a next ``update`` would read; half an event does not."""
+        left = [path.stat().st_size - at for path, at in self._offsets.items()]
+        return sum(left) if max(left, default=0) >= AT_ONCE // 2 else 0
+
+    def _is_ours(self, path: Path) -> bool:
+        """Tell by the name ``events.out.tfevents.<seconds>.<host>.<pid>.<number>``."""
+        parts = path.name.split(".")
+        tells = len(parts) > 6 and parts[-1].isdigit() and parts[-2].isdigit()
+        return not (self.pids and tells) or int(parts[-2]) in self.pids
 
     def _read(self, path: Path) -> bool:
         start = self._offsets.get(path, 0)
@@ -57,14 +72,37 @@ class EventFolder:
             data = file.read(AT_ONCE)
         used = 0
         try:
-            for end, event in _events(data):
-                self._take(event)
+            for begin, end in _events(data):
+                if not self._take_plain(data, begin, end - 4):
+                    self._take(data[begin : end - 4])
                 used = end
         except ValueError:
             self._broken.add(path)
             self.damaged += 1
         self._offsets[path] = start + used
         return used > 0
+
+    def _take_plain(self, data: bytes, begin: int, end: int) -> bool:
+        """Take an event that holds one simple value, as nearly all do; False for any other."""
+        found = _PLAIN.match(data, begin, end)
+        if found is None:
+            return False
+        tag_begin = found.end()
+        tag_end = tag_begin + data[tag_begin - 1]
+        length = data[tag_begin - 3]  # of the value: its tag, and a number of five bytes
+        if tag_end + 5 != end or data[tag_end] != 0x15 or length != end - tag_begin + 2:
+            return False
+        tag = data[tag_begin:tag_end]
+        points = self._by_tag.get(tag)
+        if points is None:
+            name = tag.decode("utf-8", "replace")
+            points = self._by_tag[tag] = self.scalars.setdefault(name, Points())
+        step = 0
+        for place, byte in enumerate(found[2] or b""):
+            step |= (byte & 0x7F) << (7 * place)
+        (wall_s,), (value,) = _DOUBLE.unpack(found[1]), _FLOAT.unpack_from(data, tag_end + 1)
+        points.add(wire.signed(step), value, wall_s)
+        return True
 
     def _take(self, event: bytes) -> None:
         step, wall_s, summaries = 0, 0.0, []
@@ -90,23 +128,24 @@ class EventFolder:
             elif number == 8 and isinstance(value, bytes):
                 scalar = _tensor(value)
         if scalar is not None:
-            points = self.scalars.setdefault(tag, Scalars())
-            points.step.append(step)
-            points.value.append(scalar)
-            points.wall_s.append(wall_s)
+            self.scalars.setdefault(tag, Points()).add(step, scalar, wall_s)
 
 
-def _events(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield (bytes used so far, event) for each whole record. Raises ValueError on damage."""
-    position = 0
-    while position + 12 <= len(data):
-        (length,) = struct.unpack_from("<Q", data, position)
+def _events(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield (begin of the event, end of its record) for each whole one.
+
+    Raises ValueError on damage.
+    """
+    position, size = 0, len(data)
+    length_at = struct.Struct("<Q").unpack_from
+    while position + 12 <= size:
+        (length,) = length_at(data, position)
         if length > MAX_EVENT:
             raise ValueError("an event is longer than events are")
         end = position + 12 + length + 4
-        if end > len(data):
+        if end > size:
             return
-        yield end, data[position + 12 : end - 4]
+        yield position + 12, end
         position = end
 
 
@@ -130,12 +169,21 @@ def _tensor(message: bytes) -> float | None:
     return float(numbers[0]) if len(numbers) == 1 else None
 
 
-def find_event_folders(spec: RunSpec, run_dir: RunDir) -> list[Path]:
-    """Return folders whose event files this run wrote, newest first.
+def find_event_folders(spec: RunSpec, run_dir: RunDir) -> list[EventFolder]:
+    """Return the folders into which this run wrote event files, newest first. Does I/O.
 
-    A script writes them under its working directory, most often ``runs/``; those that were
-    written before the run began are another's.
+    They are those its tap told of. Without that, they are looked for under its working
+    directory, most often ``runs/``; what was written before the run began is another's.
     """
+    told = [
+        EventFolder(place.path, place.pids)
+        for place in told_places(run_dir, "tensorboard")
+        if any(place.path.glob("events.out.tfevents.*"))
+    ]
+    return told or [EventFolder(folder) for folder in _look_for_folders(spec, run_dir)]
+
+
+def _look_for_folders(spec: RunSpec, run_dir: RunDir) -> list[Path]:
     found: dict[Path, int] = {}
     cwd = Path(spec.cwd)
     for root, pattern in (

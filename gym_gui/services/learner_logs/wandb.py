@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunSpec
 from gym_gui.services.learner_logs import wire
+from gym_gui.services.learner_logs.places import told_places
+from gym_gui.services.learner_logs.points import Points
 
 HEADER = 7
 BLOCK = 32 * 1024
@@ -25,19 +27,15 @@ _WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _HISTORY, _RUN, _EXIT = 2, 17, 18  # fields of Record
 
 
-@dataclass
-class Points:
-    """Values of one key with the run's own step."""
-
-    step: list[int] = field(default_factory=list)
-    value: list[float] = field(default_factory=list)
-
-
 class OfflineRun:
-    """One offline file. ``update()`` reads what was appended since."""
+    """One file of a run. ``update()`` reads what was appended since.
 
-    def __init__(self, path: Path) -> None:
+    page: the run's page where it sends as it trains (online); its file is then the same.
+    """
+
+    def __init__(self, path: Path, page: str = "") -> None:
         self.path = path
+        self.page = page
         self.history: dict[str, Points] = {}
         self.run_id = self.entity = self.project = self.name = ""
         self.finished = False
@@ -50,14 +48,21 @@ class OfflineRun:
         """Tell whether ``wandb sync`` has sent this file: it leaves a mark beside it."""
         return self.path.with_suffix(".wandb.synced").exists()
 
+    def unread_whole(self) -> int:
+        """Return how many bytes wait that a next ``update`` would read; half a record does not."""
+        left = self.path.stat().st_size - self._offset
+        return left if left >= AT_ONCE // 2 else 0
+
     @property
     def sync_command(self) -> str:
         """Return the command that sends this run to W&B. Nothing is sent unless it is run."""
-        return f"wandb sync {self.path.parent}"
+        return f"wandb sync {shlex.quote(str(self.path.parent))}"
 
     @property
     def url(self) -> str:
-        """Return the run's page, once it is online."""
+        """Return the run's page, known once it has been sent."""
+        if self.page:
+            return self.page
         if not (self.entity and self.project and self.run_id):
             return ""
         return f"https://wandb.ai/{self.entity}/{self.project}/runs/{self.run_id}"
@@ -130,11 +135,11 @@ class OfflineRun:
                 items.append(_item(value))
             elif number == 2 and isinstance(value, bytes):
                 step = next((v for n, _, v in wire.fields(value) if n == 1), 0)
+        wall_s = next((value for key, value in items if key == "_timestamp"), 0.0)
         for key, value in items:
             for name, number in _numbers(key, value):
                 points = self.history.setdefault(name, Points())
-                points.step.append(int(step))  # type: ignore[arg-type]
-                points.value.append(number)
+                points.add(int(step), number, float(wall_s or 0.0))  # type: ignore[arg-type]
 
 
 def _item(message: bytes) -> tuple[str, Any]:
@@ -165,8 +170,20 @@ def _numbers(key: str, value: Any) -> list[tuple[str, float]]:
     return []
 
 
-def find_offline_runs(spec: RunSpec, run_dir: RunDir) -> list[Path]:
-    """Return the offline files that this run wrote, newest first."""
+def find_offline_runs(spec: RunSpec, run_dir: RunDir) -> list[OfflineRun]:
+    """Return the files of W&B that this run wrote, newest first. Does I/O.
+
+    They are those its tap told of; without that, they are looked for where it worked.
+    """
+    told = [
+        OfflineRun(path, place.url)
+        for place in told_places(run_dir, "wandb")
+        for path in sorted(place.path.glob("run-*.wandb"))
+    ]
+    return told or [OfflineRun(path) for path in _look_for_files(spec, run_dir)]
+
+
+def _look_for_files(spec: RunSpec, run_dir: RunDir) -> list[Path]:
     found: dict[Path, int] = {}
     for root in (Path(spec.cwd), run_dir.root / "files"):
         for path in root.glob("wandb/offline-run-*/run-*.wandb"):

@@ -72,6 +72,7 @@ class _Live:
     task: asyncio.Task[None] | None = None
     saved: float = 0.0
     polled: float = 0.0
+    new_env_id: str = ""  # heard from the script, not yet in the registry
 
 
 class Watcher:
@@ -422,6 +423,10 @@ class RunManager:
         values = {name: getattr(live.record, name) for name in names}
         try:
             await asyncio.to_thread(self._registry.update, live.record.run_id, **values)
+            if live.new_env_id:
+                env_id, live.new_env_id = live.new_env_id, ""
+                name = self._registry.name_environment
+                await asyncio.to_thread(name, live.record.run_id, env_id)
         except RunNotFoundError:
             return  # deleted by somebody else meanwhile
         except StorageError as error:  # the next time it is said again
@@ -437,6 +442,8 @@ class RunManager:
         for batch in batches:
             for event in batch.events:
                 urgent |= _apply_event(record, event.event, event.data)
+                if event.event == "stream" and not record.spec.env_id:
+                    record.spec.env_id = live.new_env_id = str(event.data.get("env_id") or "")
         self._changed(live, urgent=urgent)
 
     def _troubled(self, live: _Live, cause: str) -> None:

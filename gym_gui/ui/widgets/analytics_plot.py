@@ -11,6 +11,7 @@ import numpy as np
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.telemetry.analytics import Band, Pyramid
+from gym_gui.ui.widgets.plot_readout import PlotReadout, Value
 
 COLOURS = (
     "#4c9aff", "#f2994a", "#3fb27f", "#ec6a5e", "#a78bfa",
@@ -19,6 +20,7 @@ COLOURS = (
 Bars = tuple[str, str, np.ndarray, np.ndarray]  # name, colour, edges, counts
 _LEGEND = 12  # names listed in the figure
 _FAINT = 0.3  # opacity of the unsmoothed curve behind
+_FAINTER = 0.12  # of each, where there are more than a few
 
 
 @dataclass(slots=True)
@@ -33,29 +35,71 @@ class Shown:
 
 
 class CurvePlot(QtWidgets.QWidget):
-    """Curves, or bars. pyqtgraph is loaded when something is first shown."""
+    """Curves, or bars. pyqtgraph is loaded when something is first shown.
 
-    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+    title: a caption above, for plots that stand beside each other; those have no legend.
+    """
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None, *, title: str = "") -> None:
         super().__init__(parent)
         self.setMinimumSize(240, 160)
         self._layout = QtWidgets.QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(0)
+        self._caption = QtWidgets.QLabel(title)
+        self._caption.setContentsMargins(6, 4, 0, 0)
+        self._caption.setVisible(bool(title))
+        self._layout.addWidget(self._caption)
         self._plot: Any = None
+        self._readout: PlotReadout | None = None
         self._items: list[tuple[Pyramid, Any]] = []
+        self._shown: Sequence[Shown] = ()
+        self._titles = ("", "")
+        self._log = False
+
+    @property
+    def title(self) -> str:
+        return self._caption.text()
+
+    def set_title(self, title: str) -> None:
+        self._caption.setText(title)
+        self._caption.setVisible(bool(title))
+
+    def set_log(self, on: bool) -> None:
+        """Show values by their logarithm; what is not above 0 is then left out."""
+        if on != self._log:
+            self._log = on
+            self._show(fit=True)
 
     def show_curves(self, shown: Sequence[Shown], *, x_title: str, y_title: str) -> None:
-        """Draw the curves instead of what was there; the view is fitted to them."""
-        self._clear(x_title, y_title)
-        for one in shown:
-            self._add(one)
-        self._plot.enableAutoRange()
-        self._plot.autoRange()
+        """Draw the curves instead of what was there.
+
+        The view is fitted to them, unless a part of the same axes is being looked at closely.
+        """
+        same = (x_title, y_title) == self._titles and self._plot is not None
+        fit = not (same and self._is_zoomed())
+        self._shown, self._titles = shown, (x_title, y_title)
+        self._show(fit=fit)
+
+    def _show(self, *, fit: bool) -> None:
+        self._clear(*self._titles)
+        self._plot.setLogMode(False, self._log)
+        faint = _FAINT if len(self._shown) <= 3 else _FAINTER
+        for one in self._shown:
+            self._add(one, faint)
+        if fit:
+            self._plot.enableAutoRange()
+            self._plot.autoRange()
         self._reduce()
+
+    def _is_zoomed(self) -> bool:
+        return not all(self._plot.getViewBox().autoRangeEnabled())
 
     def show_bars(self, bars: Sequence[Bars], *, x_title: str) -> None:
         """Draw histograms."""
         import pyqtgraph
 
+        self._shown = ()
         self._clear(x_title, "episodes")
         for name, colour, edges, counts in bars:
             brush = QtGui.QColor(colour)
@@ -108,6 +152,9 @@ class CurvePlot(QtWidgets.QWidget):
         plot = self._plot if self._plot is not None else self._make()
         plot.clear()
         self._items = []
+        assert self._readout is not None
+        self._readout.hide()
+        self._readout.restore()
         plot.setLabel("bottom", x_title)
         plot.setLabel("left", y_title)
 
@@ -119,7 +166,9 @@ class CurvePlot(QtWidgets.QWidget):
         self._plot.showGrid(x=True, y=True, alpha=0.15)
         self._plot.getPlotItem().setMenuEnabled(False)
         self._plot.getViewBox().sigXRangeChanged.connect(self._reduce)
-        self._layout.addWidget(self._plot)
+        self._plot.setToolTip(self.tr("Drag moves, the wheel zooms, A in the corner fits"))
+        self._layout.addWidget(self._plot, 1)
+        self._readout = PlotReadout(self._plot, self.values_at)
         self._dress()
         return self._plot
 
@@ -137,23 +186,41 @@ class CurvePlot(QtWidgets.QWidget):
         legend = self._plot.getPlotItem().legend
         legend.setBrush(background)
         legend.setLabelTextColor(palette.text().color())
+        if self._readout is not None:
+            self._readout.dress()
 
-    def _add(self, one: Shown) -> None:
+    def values_at(self, x: float) -> tuple[str, list[Value]]:
+        """Return what the readout says at ``x``: greatest value first."""
+        found = []
+        for one in self._shown:
+            point = one.line.nearest(x)
+            if point is not None:
+                found.append((point[1], (one.colour, one.name, _told(point[1], one.band, x))))
+        found.sort(key=lambda pair: -pair[0])
+        title = f"{self._titles[0]} {x:,.6g}" if found else ""
+        return title, [value for _, value in found]
+
+    def _add(self, one: Shown, faint: float) -> None:
         import pyqtgraph
 
         if one.band is not None:
             self._add_band(one)
         if one.raw is not None:
             behind = self._item(one.raw, pyqtgraph.mkPen(one.colour, width=1))
-            behind.setOpacity(_FAINT)
+            behind.setOpacity(faint)
         self._item(one.line, pyqtgraph.mkPen(one.colour, width=2), name=one.name)
 
     def _item(self, pyramid: Pyramid, pen: Any, name: str | None = None) -> Any:
         whole = pyramid.view(-np.inf, np.inf, max_points=self._points())
         symbol = "o" if len(whole.x) == 1 else None
-        legend = name if len(self._plot.getPlotItem().legend.items) < _LEGEND else None
+        listed = not self.title and len(self._plot.getPlotItem().legend.items) < _LEGEND
         item = self._plot.plot(
-            whole.x, whole.y, pen=pen, connect="finite", symbol=symbol, name=legend
+            whole.x,
+            _above_0(whole.y) if self._log else whole.y,
+            pen=pen,
+            connect="finite",
+            symbol=symbol,
+            name=name if listed else None,
         )
         self._items.append((pyramid, item))
         return item
@@ -162,10 +229,12 @@ class CurvePlot(QtWidgets.QWidget):
         import pyqtgraph
 
         assert one.band is not None
-        known = np.isfinite(one.band.low) & np.isfinite(one.band.high)
+        low, high = one.band.low, one.band.high
+        if self._log:
+            low, high = np.log10(_above_0(low)), np.log10(_above_0(high))
+        known = np.isfinite(low) & np.isfinite(high)
         edges = [
-            pyqtgraph.PlotCurveItem(one.band.x[known], end[known], pen=None)
-            for end in (one.band.low, one.band.high)
+            pyqtgraph.PlotCurveItem(one.band.x[known], end[known], pen=None) for end in (low, high)
         ]
         brush = QtGui.QColor(one.colour)
         brush.setAlphaF(0.2)
@@ -182,4 +251,17 @@ class CurvePlot(QtWidgets.QWidget):
         margin = (high - low) / 2
         for pyramid, item in self._items:
             part = pyramid.view(low - margin, high + margin, max_points=2 * self._points())
-            item.setData(part.x, part.y)
+            item.setData(part.x, _above_0(part.y) if self._log else part.y)
+
+
+def _above_0(y: np.ndarray) -> np.ndarray:
+    """Return ``y`` with NaN for what has no logarithm."""
+    return np.where(y > 0, y, np.nan)
+
+
+def _told(value: float, band: Band | None, x: float) -> str:
+    if band is None or not len(band.x):
+        return f"{value:,.6g}"
+    place = int(np.argmin(np.abs(band.x - x)))
+    runs = int(band.runs[place])
+    return f"{value:,.5g}   ({band.low[place]:,.5g} – {band.high[place]:,.5g}, {runs} runs)"

@@ -2,63 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.records import RunSpec
-from gym_gui.services.learner_logs import OfflineRun, find_offline_runs
-from gym_gui.ui.widgets.scalars_tab import Drawn, ScalarsTab, reduce_points
+from gym_gui.services.learner_logs import OfflineRun, Points, find_offline_runs
+from gym_gui.ui.widgets.scalars_tab import Scalars, ScalarsTab
 
 
 class WandbTab(ScalarsTab):
-    """Charts from the offline file. Nothing is sent anywhere by this tab."""
+    """Charts from the run's own file, online or not. Nothing is sent anywhere by this tab."""
 
-    empty = (
-        "This run has no offline file of W&B. Scripts write one with WANDB_MODE=offline; "
-        "online runs show on W&B's own page."
-    )
+    empty = "This run has written nothing for W&B yet."
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._file: OfflineRun | None = None
         super().__init__(*args, **kwargs)
-        self._copy = QtWidgets.QPushButton("Copy sync command")
+        self._copy = QtWidgets.QPushButton(self.tr("Copy sync command"))
+        self._copy.setToolTip(self.tr("The command sends the run to W&B; it is not run from here"))
         self._copy.setEnabled(False)
         self._copy.clicked.connect(self._copy_command)
-        self._page = QtWidgets.QPushButton("Open its page")
-        self._page.setEnabled(False)
-        self._page.clicked.connect(self._open_page)
+        self._page_button = QtWidgets.QPushButton(self.tr("Open its page"))
+        self._page_button.setEnabled(False)
+        self._page_button.clicked.connect(self._open_page)
         self.head.addWidget(self._copy)
-        self.head.addWidget(self._page)
+        self.head.addWidget(self._page_button)
 
-    def read(self, spec: RunSpec) -> tuple[str, Drawn]:
-        files = find_offline_runs(spec, self.run_dir)
-        if not files:
-            return "", {}
-        if self._file is None or self._file.path != files[0]:
-            self._file = OfflineRun(files[0])
-        self._file.update()
-        return self._describe(self._file), {
-            key: reduce_points(points.step, points.value)
-            for key, points in self._file.history.items()
-        }
+    def read_source(self, spec: RunSpec) -> tuple[str, Mapping[str, Points], int]:
+        found = find_offline_runs(spec, self.run_dir)
+        if not found:
+            return "", {}, 0
+        if self._file is None or self._file.path != found[0].path:
+            self._file = found[0]
+        file = self._file
+        file.update()
+        return self._describe(file), file.history, file.unread_whole()
 
-    @staticmethod
-    def _describe(file: OfflineRun) -> str:
-        state = "sent to W&B" if file.synced else "not sent to W&B"
-        written = "complete" if file.finished else "being written"
-        line = (
-            f"{file.project}/{file.name or file.run_id}: {written}, {state}.   {file.sync_command}"
-        )
+    def _describe(self, file: OfflineRun) -> str:
+        if file.page:
+            state = self.tr("online, sent as it trains; {}").format(file.page)
+        elif file.synced:
+            state = self.tr("sent to W&B; {}").format(file.url)
+        else:
+            state = self.tr("offline, not sent to W&B; to send it: {}").format(file.sync_command)
+        written = self.tr("complete") if file.finished else self.tr("being written")
+        name = "/".join(filter(None, (file.project, file.name or file.run_id)))
+        line = f"{name}: {written}, {state}"
         if file.damaged:
-            line += f"   ({file.damaged} records could not be read)"
+            line += self.tr("   ({} records could not be read)").format(file.damaged)
         return line
 
-    def _take(self, answer: tuple[str, Drawn]) -> None:
-        super()._take(answer)
-        self._copy.setEnabled(self._file is not None)
-        known = self._file is not None and bool(self._file.synced and self._file.url)
-        self._page.setEnabled(known)
+    def _take(self, found: Scalars) -> None:
+        super()._take(found)
+        file = self._file
+        self._copy.setEnabled(file is not None and not file.page)
+        has_page = file is not None and bool(file.page or (file.synced and file.url))
+        self._page_button.setEnabled(has_page)
+        page = file.url if file is not None and has_page else self.tr("It is not online")
+        self._page_button.setToolTip(page)
 
     def _copy_command(self) -> None:
         if self._file is not None:

@@ -1,0 +1,47 @@
+"""Where a run's own loggers wrote: told by the tap, which saw them begin.
+
+Runs recorded elsewhere, or without the tap, have not told; there the files are looked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gym_gui.core.errors import StorageError
+from gym_gui.core.paths import RunDir
+
+
+@dataclass(frozen=True)
+class Place:
+    """One logger of a run. kind: ``tensorboard`` or ``wandb``; pids: the processes that wrote.
+
+    url: the page of a run that is online, else empty.
+    """
+
+    kind: str
+    path: Path
+    pids: frozenset[int] = frozenset()
+    url: str = ""
+
+
+def told_places(run_dir: RunDir, kind: str) -> list[Place]:
+    """Return the places of one kind that the run told of, newest first. Does I/O."""
+    from gym_gui.telemetry.reader import RunReader
+
+    if not run_dir.store.exists():
+        return []
+    try:
+        with RunReader(run_dir.store) as reader:
+            entries = [entry.data for entry in reader.events("logger")]
+    except StorageError:
+        return []  # a file that cannot be read now; the files may be found without it
+    found: dict[Path, Place] = {}
+    for data in entries:
+        if data.get("kind") != kind or not data.get("path"):
+            continue
+        path = Path(str(data["path"]))
+        known = found.pop(path, Place(kind, path))
+        pids = known.pids | ({int(data["pid"])} if data.get("pid") else set())
+        found[path] = Place(kind, path, frozenset(pids), str(data.get("url") or known.url))
+    return list(found.values())[::-1]
