@@ -92,6 +92,7 @@ def main(
     link = window.context.link
     window.show()
     QtCore.QTimer.singleShot(0, link.start)
+    _recover_sessions(window)
     if submit is not None:
         QtCore.QTimer.singleShot(0, lambda: window.submit(submit))
     if replay or select_run:
@@ -107,6 +108,18 @@ def main(
         interrupt.stop()
         window.shutdown()
         link.stop()
+
+
+def _recover_sessions(window: Any) -> None:
+    """Bring sessions into their stores that were played when the program last died."""
+    from gym_gui.services.session_recovery import recover_sessions
+
+    context = window.context
+    window.background.run(
+        lambda: recover_sessions(context.data_dir),
+        done=lambda records: records and context.link.runs_changed.emit(records),
+        failed=lambda error: window.report("recover", error),
+    )
 
 
 def _show_once_known(

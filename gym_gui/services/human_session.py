@@ -1,6 +1,6 @@
 """A human session's environment as a child process, and what it did as records.
 
-Knows nothing of Qt. Use it from one thread, off the GUI thread.
+Knows nothing of Qt. Use it from one thread, off the GUI thread; ``kill`` from any.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,23 @@ class EnvironmentEndedError(UsageError):
 
 
 @dataclass(frozen=True)
+class PolicySource:
+    """A saved policy. kind: one of ``worker.policies.KINDS``; script: of a CleanRL checkpoint."""
+
+    kind: str
+    path: str = ""
+    script: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        return {"kind": self.kind, "path": self.path, "script": self.script}
+
+
+@dataclass(frozen=True)
 class Shown:
-    """One answer: its records with their numbers, and the picture.
+    """One answer: its records with their numbers, the picture, and all that was told.
 
     shape: height, width, channels and format of ``pixels``; None where nothing is drawn.
+    told: of the situation ``step``, ``over``, ``turn``, ``legal``, ``return``; ``proposed``.
     """
 
     records: list[tuple[int, Any]]
@@ -38,7 +52,10 @@ class Shown:
 
 
 class PlayedEnvironment:
-    """The child process. ``close`` ends it; twice is safe."""
+    """The child process. ``close`` ends it; twice is safe.
+
+    notice: called with what the child has to say between answers, such as a full disk.
+    """
 
     def __init__(
         self,
@@ -47,14 +64,19 @@ class PlayedEnvironment:
         *,
         ring_dir: Path,
         options: dict[str, Any] | None = None,
+        policy: PolicySource | None = None,
+        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         environment = {**os.environ, **prepare(run_dir, spec, ring_dir)}
         environment.pop("GYM_GUI_TAP")  # the session records itself
         environment.setdefault("SDL_VIDEODRIVER", "dummy")
+        self._notice = notice
         self._errors = open(run_dir.stderr, "ab")  # noqa: SIM115 - closed with the child
+        source = json.dumps(policy.to_dict() if policy else None)
         words = ["--env-id", spec.env_id, "--options", json.dumps(options or {})]
+        words += ["--policy", source, "--spool", str(run_dir.spool)]
         self._child = subprocess.Popen(
-            [spec.command[0], "-m", "gym_gui.worker.play", *words, "--spool", str(run_dir.spool)],
+            [spec.command[0], "-m", "gym_gui.worker.play", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -70,14 +92,24 @@ class PlayedEnvironment:
 
     @property
     def about(self) -> dict[str, Any]:
-        """Return the environment's description: ``space``, ``keys``, ``fps``, ``channel``."""
+        """Return the description: ``space``, ``meanings``, ``keys``, ``fps``, ``agents``, …"""
         return self.first.told
 
-    def reset(self, seed: int | None = None) -> Shown:
-        return self._ask({"do": "reset", "seed": seed})
+    def reset(self, seed: int | None = None, *, propose: bool = False) -> Shown:
+        return self._ask({"do": "reset", "seed": seed, "propose": propose})
 
-    def step(self, action: Any, *, flags: int = 0, proposed: Any = None) -> Shown:
-        return self._ask({"do": "step", "action": action, "flags": flags, "proposed": proposed})
+    def step(
+        self, action: Any, *, flags: int = 0, proposed: Any = None, propose: bool = False
+    ) -> Shown:
+        command = {"do": "step", "action": action, "flags": flags, "proposed": proposed}
+        return self._ask({**command, "propose": propose})
+
+    def undo(self, *, propose: bool = False) -> Shown:
+        return self._ask({"do": "undo", "propose": propose})
+
+    def kill(self) -> None:
+        """End the child at once, from any thread; whoever waits for an answer gets an error."""
+        self._child.kill()
 
     def close(self) -> Shown | None:
         """Ask the child to end, and end it if it does not. Returns its last records."""
@@ -89,7 +121,10 @@ class PlayedEnvironment:
                 last = None
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None and not pipe.closed:
-                pipe.close()
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue  # the child died with a command unread
         try:
             self._child.wait(STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
@@ -109,10 +144,14 @@ class PlayedEnvironment:
 
     def _hear(self) -> Shown:
         assert self._child.stdout is not None
-        line = self._child.stdout.readline()
-        if not line.endswith(b"\n"):
-            raise self._ended()
-        told = json.loads(line)
+        told: dict[str, Any] = {"notice": ""}
+        while "notice" in told:
+            line = self._child.stdout.readline()
+            if not line.endswith(b"\n"):
+                raise self._ended()
+            told = json.loads(line)
+            if told.get("notice"):
+                self._notice(told["notice"])
         shape = tuple(told["frame"]) if told["frame"] else None
         size = shape[0] * shape[1] * shape[2] if shape else 0
         pixels = self._child.stdout.read(size) if size else b""
@@ -122,7 +161,11 @@ class PlayedEnvironment:
         return Shown(records, shape, pixels, told)  # type: ignore[arg-type]
 
     def _ended(self) -> EnvironmentEndedError:
-        self._child.wait(STOP_TIMEOUT_S)  # so that its last words are there
+        try:
+            self._child.wait(STOP_TIMEOUT_S)  # so that its last words are there
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
         lines = self._stderr.read_text(errors="replace").strip().splitlines()
         said = f" It said: {lines[-1]}" if lines else ""
         return EnvironmentEndedError(
@@ -151,6 +194,7 @@ def _record(record: dict[str, Any]) -> Any:
             *(record[name] for name in names),
             observation=record["observation"],
             time_ns=record["time_ns"],
+            agent=record.get("agent", ""),
             flags=record["flags"],
             proposed_action=record.get("proposed_action"),
         )
@@ -164,6 +208,7 @@ def _record(record: dict[str, Any]) -> Any:
             record["truncated"],
             start_ns=record["start_ns"],
             end_ns=record["time_ns"],
+            agent=record.get("agent", ""),
             success=record.get("success"),
             first_index=record["first_index"],
         )

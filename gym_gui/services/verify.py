@@ -71,7 +71,9 @@ def verify_run(
 
 def _choose(run_dir: RunDir, sample: int | None) -> list[EpisodeRecord]:
     with RunReader(run_dir.store) as reader:
-        episodes = reader.episodes()
+        # In a game each agent has totals of its own: the episode is compared once.
+        found = {(item.stream, item.episode): item for item in reader.episodes()}
+    episodes = list(found.values())
     if not episodes:
         raise ReplayError(
             "The run has no finished episode to compare.", next_step="Let it train for longer."

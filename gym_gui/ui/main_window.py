@@ -149,6 +149,8 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
     @QtCore.Slot(object)
     def _handle_run_started(self, record: RunRecord) -> None:
         """Open the live tabs of a run that trains, unless they are open already."""
+        if record.spec.mode == "human":
+            return  # its own tab shows it
         own = record.run_id in self._own_runs
         if own or len(self._agent_tabs) < MAX_OPENED:
             self._open_live_tabs(record, select=own or not self._agent_tabs)

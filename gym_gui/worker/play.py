@@ -1,91 +1,101 @@
 """The environment of a human session, in a process of its own and the chosen interpreter.
 
 Reads one JSON command a line on stdin, answers one JSON line on stdout, followed by the picture's
-bytes where its ``frame`` says [height, width, channels]. Each record is in the spool before the
-answer: whatever dies, a step that was shown is kept. What the environment itself prints goes to
-stderr.
+bytes where its ``frame`` says [height, width, channels, format]. Each record is in the spool
+before the answer: whatever dies, a step that was shown is kept. Lines with a ``notice`` may come
+before an answer. What the environment itself prints goes to stderr.
+
+    {"do": "reset", "seed": ..}    {"do": "step", "action": .., "flags": .., "proposed": ..}
+    {"do": "undo"}                 {"do": "close"}
+
+With ``"propose": true`` the answer holds what the policy would do next.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
+import secrets
 import sys
 import time
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
-from gym_gui.worker import encode, state
-from gym_gui.worker.describe import spec_text, success
+from gym_gui.core.errors import GymGuiError
+from gym_gui.core.records import SpoolPolicy
+from gym_gui.worker import action_space, encode, policies, remake, state
+from gym_gui.worker.describe import success
+from gym_gui.worker.played_episode import PlayedEpisode
 from gym_gui.worker.render import CannotRenderError, Painter, Picture
+from gym_gui.worker.resimulate import to_action
+from gym_gui.worker.rewind import Rewinder
 from gym_gui.worker.spool import SpoolWriter
+from gym_gui.worker.turn_game import TurnGame
 
-# pygame's key codes for keys without a character, as environments' own mappings use them
-_KEYS = {1073741903: "right", 1073741904: "left", 1073741905: "down", 1073741906: "up"}
-_REGISTERING = ("ale_py", "minigrid")
+_SEED_BITS = 31
 
 
 class Player:
-    """One environment, its counters, and its spool."""
+    """One environment, the episode that is played in it, and its spool."""
 
-    def __init__(self, env: Any, spool: SpoolWriter) -> None:
+    def __init__(self, env: Any, spool: SpoolWriter, *, name: str, policy: Any = None) -> None:
         self.env = env
         self.spool = spool
+        self._name = name
+        self._policy: Optional[policies.Policy] = policy
         self._text = encode.ObservationEncoder()
         self._painter = Painter(env)
-        self._index = self._step = 0
-        self._episode = -1
-        self._return = 0.0
-        self._first_index = self._start_ns = 0
-        self._running = False
+        self._index = 0
+        self._number = -1
+        self._episode: Optional[PlayedEpisode] = None
+        self._branched = False  # steps were taken back: the next one begins another episode
+        self._spec, self._trouble = remake.written(env)
+        self._rewinder = Rewinder(self._spec, self._text)
         self.observation: Any = None
-        self._declare()
 
     def describe(self) -> dict[str, Any]:
         """Return what the session must know of the environment."""
         metadata = getattr(self.env, "metadata", None) or {}
         return {
             "channel": self.spool.channel,
-            "space": _space(self.env.action_space),
-            "keys": _keys_of(self.env),
+            "space": action_space.described(self.env.action_space),
+            "meanings": action_space.meanings(self.env),
+            "keys": action_space.keys_of(self.env),
             "fps": metadata.get("render_fps") or 30,
+            "agents": self.env.agents if isinstance(self.env, TurnGame) else [],
+            "records": self._declared(),
         }
 
     def reset(self, seed: Optional[int]) -> dict[str, Any]:
-        """Begin an episode; one still running is broken off."""
-        broken = self._end(False, False, None) if self._running else []
-        before = state.before_reset(getattr(self.env, "unwrapped", self.env), seed)
+        """Begin an episode, with a fresh seed for None; one still running is broken off."""
+        seed = secrets.randbits(_SEED_BITS) if seed is None else seed
+        records = self._break_off()
+        self._branched = False
+        base = getattr(self.env, "unwrapped", self.env)
+        before = state.before_reset(base, seed)
         self.observation, _ = self.env.reset(seed=seed)
-        after, snapshot = state.after_reset(getattr(self.env, "unwrapped", self.env))
-        self._episode += 1
-        self._step, self._return, self._running = 0, 0.0, True
-        self._first_index, self._start_ns = self._index, time.time_ns()
+        after, snapshot = state.after_reset(base)
         rng = {"before": before, "after": after} if before or after else None
-        record = self._keep(
-            "reset",
-            stream=0,
-            episode=self._episode,
-            time_ns=self._start_ns,
-            seed=seed,
-            options=None,
-            rng=rng,
-            snapshot=snapshot,
-            observation=json.loads(self._text(self.observation)),
-        )
-        return {"records": [*broken, record]}
+        begun = {
+            "stream": 0,
+            "time_ns": time.time_ns(),
+            "seed": seed,
+            "options": None,
+            "rng": rng,
+            "snapshot": snapshot,
+            "observation": json.loads(self._text(self.observation)),
+        }
+        return {"records": [*records, self._begin(begun)], "seed": seed}
 
     def step(self, action: Any, flags: int, proposed: Any) -> dict[str, Any]:
         """Take one step. ``flags``: who acted; ``proposed``: what the policy would have done."""
-        taken = _action(self.env.action_space, action)
+        taken = to_action(self.env.action_space, action)
         text = json.loads(encode.encode_action(taken))
+        mover = self.env.turn if isinstance(self.env, TurnGame) else ""
         observation, reward, terminated, truncated, info = self.env.step(taken)
         self.observation = observation
         fields: dict[str, Any] = {
             "stream": 0,
-            "index": self._index,
-            "episode": self._episode,
-            "step": self._step,
             "action": text,
             "reward": float(reward),
             "terminated": bool(terminated),
@@ -94,19 +104,54 @@ class Player:
             "time_ns": time.time_ns(),
             "flags": flags,
         }
+        if mover:
+            fields["agent"] = mover
         if proposed is not None:
             fields["proposed_action"] = proposed
-        records = [self._keep("step", **fields)]
-        self._index += 1
-        self._step += 1
-        self._return += float(reward)
+        records = self._branch() if self._branched else []
+        records.append(self._keep_step(fields))
         if terminated or truncated:
             records += self._end(bool(terminated), bool(truncated), info)
         return {"records": records}
 
+    def undo(self) -> dict[str, Any]:
+        """Take the last step back. It stays in the record; what comes next is another episode."""
+        episode = self._episode
+        if episode is None or not episode.steps:
+            return {"records": [], "refused": "There is no step to take back."}
+        if not self._rewinder.goes_back(episode):
+            return {
+                "records": [],
+                "refused": "This environment does not repeat itself exactly, "
+                "so a step cannot be taken back.",
+            }
+        records = self._break_off()
+        self.env, self.observation = self._rewinder.exchange(self.env)
+        self._painter = Painter(self.env)
+        self._branched = True
+        self._episode = episode.without_last()
+        return {"records": records}
+
+    def proposal(self) -> Any:
+        """Return what the policy would do now, None without one or when the episode is over."""
+        episode = self._episode
+        if self._policy is None or episode is None or episode.over:
+            return None
+        return encode.plain(self._policy(self.observation))
+
+    def situation(self) -> dict[str, Any]:
+        """Return where the episode stands: its steps so far, whose turn it is, what is legal."""
+        told: dict[str, Any] = {"step": 0, "over": True, "turn": "", "legal": None, "return": 0.0}
+        if self._episode is not None:
+            episode = self._episode
+            told.update(step=len(episode.steps), over=episode.over, **{"return": episode.return_})
+        if isinstance(self.env, TurnGame):
+            told.update(turn=self.env.turn, legal=self.env.legal())
+        return told
+
     def close(self) -> dict[str, Any]:
         """End what runs, and the spool."""
-        records = self._end(False, False, None) if self._running and self._step else []
+        records = self._break_off()
         self.env.close()
         records.append(self._keep("run", time_ns=time.time_ns(), event="end"))
         self.spool.close()
@@ -132,43 +177,76 @@ class Player:
         form = {1: "GREY", 3: "RGB", 4: "RGBA"}[picture.channels]
         return [picture.height, picture.width, picture.channels, form], data
 
-    def _declare(self) -> None:
-        spec_json, trouble = spec_text(self.env)
-        spec = getattr(self.env, "spec", None)
+    def _declared(self) -> list[dict[str, Any]]:
         now = time.time_ns()
         start = {"event": "start", "protocol": 1, "pid": os.getpid(), "argv": sys.argv}
         stream = {
             "event": "stream",
             "stream": 0,
-            "env_id": str(getattr(spec, "id", "")),
-            "spec": spec_json,
+            "env_id": self._name,
+            "spec": self._spec,
             "observation_space": str(self.env.observation_space),
             "action_space": str(self.env.action_space),
-            "agents": [],
+            "agents": self.env.agents if isinstance(self.env, TurnGame) else [],
             "vector": None,
             "render_mode": getattr(self.env, "render_mode", None),
-            "reproducible": bool(spec_json) and not trouble,
-            "note": trouble,
+            "reproducible": bool(self._spec) and not self._trouble,
+            "note": self._trouble,
         }
-        self.first = [self._keep("run", time_ns=now, **fields) for fields in (start, stream)]
+        return [self._keep("run", time_ns=now, **fields) for fields in (start, stream)]
+
+    def _begin(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._number += 1
+        self._episode = PlayedEpisode(fields, self._index)
+        return self._keep("reset", **fields, episode=self._number)
+
+    def _branch(self) -> list[dict[str, Any]]:
+        """Begin the episode that the steps which still stand, and the coming one, belong to."""
+        self._branched = False
+        stood = self._episode
+        assert stood is not None
+        records = [self._begin(stood.reset)]
+        return records + [self._keep_step(fields) for fields in stood.steps]
+
+    def _keep_step(self, fields: dict[str, Any]) -> dict[str, Any]:
+        episode = self._episode
+        assert episode is not None
+        number = len(episode.steps)
+        episode.steps.append(fields)
+        self._index += 1
+        return self._keep(
+            "step", **fields, index=self._index - 1, episode=self._number, step=number
+        )
+
+    def _break_off(self) -> list[dict[str, Any]]:
+        episode = self._episode
+        if episode is None or episode.over or self._branched or not episode.steps:
+            return []
+        return self._end(False, False, None)
 
     def _end(self, terminated: bool, truncated: bool, info: Any) -> list[dict[str, Any]]:
-        self._running = False
+        episode = self._episode
+        assert episode is not None
+        episode.over = True
         fields: dict[str, Any] = {
             "stream": 0,
-            "episode": self._episode,
-            "length": self._step,
-            "return": self._return,
+            "episode": self._number,
             "terminated": terminated,
             "truncated": truncated,
-            "start_ns": self._start_ns,
+            "start_ns": episode.reset["time_ns"],
             "time_ns": time.time_ns(),
-            "first_index": self._first_index,
+            "first_index": episode.first_index,
         }
         reached = success(info)
         if reached is not None:
             fields["success"] = reached
-        return [self._keep("episode", **fields)]
+        if isinstance(self.env, TurnGame):
+            game = self.env
+            totals = [(name, game.moves[name], game.returns[name]) for name in game.agents]
+            parts = [{"agent": name, "length": n, "return": r} for name, n, r in totals]
+        else:
+            parts = [{"length": len(episode.steps), "return": episode.return_}]
+        return [self._keep("episode", **fields, **part) for part in parts]
 
     def _keep(self, kind: str, **fields: Any) -> dict[str, Any]:
         """Write one record to the spool, and return it with its number."""
@@ -182,73 +260,48 @@ def _packed(picture: Picture) -> bytes:
         return picture.data.tobytes()
     width = picture.width * 4
     view = memoryview(picture.data).cast("B")
+    if picture.row_stride == width:
+        return bytes(view[: picture.height * width])
     starts = range(0, picture.height * picture.row_stride, picture.row_stride)
     return b"".join(bytes(view[start : start + width]) for start in starts)
 
 
-def _space(space: Any) -> dict[str, Any]:
-    """Return an action space as plain data for the window's controls."""
-    kind = type(space).__name__
-    told: dict[str, Any] = {"kind": kind, "text": str(space)}
-    if kind == "Discrete":
-        told.update(n=int(space.n), start=int(space.start))
-    elif kind == "MultiDiscrete":
-        told.update(nvec=space.nvec.tolist())
-    elif kind == "MultiBinary":
-        told.update(shape=list(space.shape))
-    elif kind == "Box":
-        told.update(low=encode.plain(space.low), high=encode.plain(space.high))
-    return told
-
-
-def _action(space: Any, action: Any) -> Any:
-    """Return ``action`` as the space takes it."""
-    dtype = getattr(space, "dtype", None)
-    if type(space).__name__ == "Discrete" or dtype is None:
-        return action
-    import numpy
-
-    return numpy.asarray(action, dtype=dtype).reshape(space.shape)
-
-
-def _keys_of(env: Any) -> list[list[Any]]:
-    """Return the environment's own mapping as pairs of key names and action."""
-    own = getattr(getattr(env, "unwrapped", env), "get_keys_to_action", None)
-    if own is None:
-        return []
-    pairs = []
-    for keys, action in own().items():
-        names = [_key_name(key) for key in (keys if isinstance(keys, tuple) else (keys,))]
-        pairs.append([names, encode.plain(action)])
-    return pairs
-
-
-def _key_name(key: Any) -> str:
-    if isinstance(key, str):
-        return {" ": "space"}.get(key, key.lower())
-    return _KEYS.get(key) or {32: "space"}.get(key) or chr(key).lower()
-
-
 def _serve(player: Player, answers: Any) -> None:
-    _answer(answers, {**player.describe(), "records": player.first}, None, b"")
+    _answer(answers, player.describe())
     for line in sys.stdin:
         command = json.loads(line)
         what = command["do"]
         if what == "close":
-            _answer(answers, player.close(), None, b"")
+            _answer(answers, player.close())
             return
         if what == "reset":
             told = player.reset(command.get("seed"))
+        elif what == "undo":
+            told = player.undo()
         else:
             told = player.step(command["action"], command.get("flags", 0), command.get("proposed"))
+        if command.get("propose"):
+            told["proposed"] = player.proposal()
+        told.update(player.situation())
         _answer(answers, told, *player.picture())
     player.close()
 
 
-def _answer(answers: Any, told: dict[str, Any], shape: Optional[list[Any]], data: bytes) -> None:
+def _answer(
+    answers: Any, told: dict[str, Any], shape: Optional[list[Any]] = None, data: bytes = b""
+) -> None:
     told["frame"] = shape
-    answers.write(json.dumps(told).encode() + b"\n" + data)
+    answers.write(json.dumps(told).encode() + b"\n")
+    answers.write(data)
     answers.flush()
+
+
+def _noticing(answers: Any) -> Callable[[str], None]:
+    def tell(text: str) -> None:
+        answers.write(json.dumps({"notice": text}).encode() + b"\n")
+        answers.flush()
+
+    return tell
 
 
 def main() -> None:
@@ -256,17 +309,20 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--env-id", required=True)
     parser.add_argument("--options", default="{}")
+    parser.add_argument("--policy", default="null")
     parser.add_argument("--spool", required=True)
     args = parser.parse_args()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the environment prints must not come between our answers
-    import gymnasium
-
-    for name in _REGISTERING:
-        if name.split("_")[0] in args.env_id.lower():
-            importlib.import_module(name)
-    options = {"render_mode": "rgb_array", **json.loads(args.options)}
-    _serve(Player(gymnasium.make(args.env_id, **options), SpoolWriter(args.spool)), answers)
+    env = remake.make(args.env_id, json.loads(args.options))
+    source = json.loads(args.policy)
+    try:
+        policy = policies.load(source, env) if source else None
+    except GymGuiError as error:
+        raise SystemExit(str(error)) from None
+    # A step that cannot be kept waits for room: it is not shown before.
+    spool = SpoolWriter(args.spool, policy=SpoolPolicy.PAUSE_RUN.value, on_full=_noticing(answers))
+    _serve(Player(env, spool, name=args.env_id, policy=policy), answers)
 
 
 if __name__ == "__main__":

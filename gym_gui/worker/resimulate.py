@@ -20,7 +20,7 @@ import warnings
 import zlib
 from typing import Any, BinaryIO, Optional
 
-from gym_gui.worker import encode
+from gym_gui.worker import encode, remake
 from gym_gui.worker.render import Painter, Picture
 from gym_gui.worker.state import replay_reset
 
@@ -66,14 +66,7 @@ class Resimulation:
         self._seen: list[int] = []  # checksum of the observation after so many steps
 
     def _make(self) -> Any:
-        import gymnasium
-        from gymnasium.envs.registration import EnvSpec
-
-        spec = EnvSpec.from_json(self._spec_text)
-        spec.disable_env_checker = True
-        if spec.kwargs.get("render_mode") == "human":
-            spec.kwargs.pop("render_mode")
-        return gymnasium.make(spec)
+        return remake.again(self._spec_text)
 
     @property
     def frames_per_s(self) -> Optional[float]:

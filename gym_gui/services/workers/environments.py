@@ -18,11 +18,15 @@ PREVIEW_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Interpreter:
-    """What one interpreter offers: its version, gymnasium's, and environment ids, sorted."""
+    """What one interpreter offers: its version, gymnasium's, and environment ids, sorted.
+
+    games: PettingZoo's games of turns, as ids for playing by hand.
+    """
 
     python: str
     gymnasium: str
     environments: tuple[str, ...]
+    games: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,10 @@ def interpreter_info(python: str) -> Interpreter:
     answer = _ask(python, ["list"], timeout_s=LIST_TIMEOUT_S)
     told = json.loads(answer)
     return Interpreter(
-        told["python"], told["gymnasium"], tuple(pair[0] for pair in told["environments"])
+        told["python"],
+        told["gymnasium"],
+        tuple(pair[0] for pair in told["environments"]),
+        tuple(told["games"]),
     )
 
 

@@ -14,7 +14,7 @@ from gym_gui.core.records import STEP_HUMAN, STEP_INTERVENTION
 from gym_gui.telemetry.rows import finite_text
 from gym_gui.ui import theme
 from gym_gui.ui.widgets.live_plots import LivePlot
-from gym_gui.ui.widgets.play_tab import Screen
+from gym_gui.ui.widgets.screen import Screen
 
 _LONG = 400  # characters of an observation that are shown
 _FACTS = ("Step", "Action", "Reward", "Return", "Observation", "Chosen by")

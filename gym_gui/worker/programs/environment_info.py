@@ -7,7 +7,10 @@ Runs in the user's interpreter; nothing of gym-gui is imported.
 """
 
 import importlib
+import importlib.util
 import json
+import pkgutil
+import re
 import sys
 
 # packages whose import registers environments without an entry point of their own
@@ -39,8 +42,21 @@ def listing():
         "python": sys.version.split()[0],
         "gymnasium": gymnasium.__version__,
         "environments": sorted(ids),
+        "games": games(),
         "problems": problems,
     }
+
+
+def games():
+    """Return PettingZoo's classic games of turns, as ids for playing by hand."""
+    try:
+        found = importlib.util.find_spec("pettingzoo.classic")
+    except ImportError:
+        return []
+    places = found.submodule_search_locations if found else []
+    names = [module.name for module in pkgutil.iter_modules(places)]
+    versioned = [name for name in names if re.search(r"_v\d+$", name)]
+    return [f"pettingzoo/classic/{name}" for name in sorted(versioned)]
 
 
 def preview(env_id):
