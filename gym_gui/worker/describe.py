@@ -9,9 +9,10 @@ from gym_gui.worker import encode
 
 
 def env_id(env: Any) -> str:
-    """Return the environment's registered id, else its class name."""
+    """Return the environment's registered id, else its library's own name, else its class's."""
     spec = getattr(env, "spec", None)
-    return str(getattr(spec, "id", "") or type(getattr(env, "unwrapped", env)).__name__)
+    own = getattr(getattr(spec, "config", None), "task_name", "")  # EnvPool's
+    return str(getattr(spec, "id", "") or own or type(getattr(env, "unwrapped", env)).__name__)
 
 
 def success(info: Any) -> Optional[bool]:
@@ -48,7 +49,7 @@ def stream_body(tap: Any) -> str:
 def spec_text(env: Any) -> tuple[str, str]:
     """Return the spec as JSON text, and why it cannot be made elsewhere ("" when it can)."""
     spec = getattr(env, "spec", None)
-    if spec is None:
+    if spec is None or not hasattr(spec, "entry_point"):  # none, or another library's
         return "", "it was not made by gymnasium.make, so it cannot be made again for replay"
     if spec.nondeterministic:
         return _spec_json(spec)[0], "its author declares it nondeterministic"

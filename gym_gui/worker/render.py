@@ -17,6 +17,7 @@ from gym_gui.core.errors import GymGuiError
 from gym_gui.worker.state import RandomnessGuard
 
 _BGRX_MASKS = (0xFF0000, 0xFF00, 0xFF)
+_DEPTH = 3  # environments inside one another that each keep a render_mode
 
 
 class CannotRenderError(GymGuiError):
@@ -170,11 +171,23 @@ def _switched(base: Any) -> Iterator[None]:
     if "rgb_array" not in modes or before == "human":
         why = "it shows itself in a window" if before == "human" else "it offers no rgb_array"
         raise CannotRenderError(why)
-    base.render_mode = "rgb_array"
+    parts = list(_parts(base))
+    modes_before = [part.render_mode for part in parts]
+    for part in parts:
+        part.render_mode = "rgb_array"
     try:
         yield
     finally:
-        base.render_mode = before
+        for part, mode in zip(parts, modes_before):
+            part.render_mode = mode
+
+
+def _parts(base: Any) -> Iterator[Any]:
+    """Yield ``base``, and what it hands its drawing on to (as PettingZoo's SISL games do)."""
+    part, depth = base, 0
+    while hasattr(part, "render_mode") and depth < _DEPTH:
+        yield part
+        part, depth = getattr(part, "env", None), depth + 1
 
 
 @contextmanager
