@@ -35,6 +35,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("stop_run", "Stop the run", "Run", "Ctrl+.", "stop", True),
     Command("run_again", "Run again", "Run", "Ctrl+Shift+R", "", True),
     Command("run_again_with", "Run again with…", "Run", "", "", True),
+    Command("compare_runs", "Compare in Analytics", "Run", "Ctrl+Shift+A", "chart", True),
     Command("edit_run", "Name, tags and notes…", "Run", "F2", "", True),
     Command("copy_command", "Copy command line", "Run", "Ctrl+Shift+C", "copy", True),
     Command("open_folder", "Open the run's folder", "Run", "", "", True),

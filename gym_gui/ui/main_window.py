@@ -248,7 +248,8 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
     def _show_run_menu(self, run_id: str, place: QtCore.QPoint) -> None:
         record = self.model.record(run_id)
         if record is not None:
-            self.panel.select(run_id)
+            if run_id not in self.panel.marked():
+                self.panel.select(run_id)
             self._enable_commands()
             menu = run_menu(self, self.actions_by_name, is_final=record.state.is_final)
             menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)

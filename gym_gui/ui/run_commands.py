@@ -163,11 +163,31 @@ class RunCommands:
         if hasattr(tab, "show_episode"):
             tab.show_episode(stream, episode, step)
 
+    def _marked(self) -> list[Any]:
+        """Return the records of all selected runs, the chosen one last."""
+        found = (self.model.record(run_id) for run_id in self.panel.marked())
+        return [record for record in found if record is not None]
+
     def do_stop_run(self, *_: object) -> None:
-        record = self._chosen()
-        if record is not None and not record.state.is_final:
-            self.status.say(self.tr("Stopping {}…").format(record.spec.name or record.run_id))
+        going = [record for record in self._marked() if not record.state.is_final]
+        for record in going:
             self.context.link.cancel(record.run_id)
+        if going:
+            self.status.say(self.tr("Stopping {}…").format(self._called(going)))
+
+    def _called(self, records: list[Any]) -> str:
+        """Return what to call these runs in a sentence."""
+        if len(records) > 1:
+            return self.tr("{} runs").format(len(records))
+        return records[0].spec.name or records[0].run_id
+
+    def do_compare_runs(self, *_: object) -> None:
+        """Open Analytics with every selected run ticked."""
+        run_ids = self.panel.marked()
+        if run_ids:
+            self.do_open_tab("analytics", run_ids[-1])
+            tab: Any = self.tabs.find(run_ids[-1], tab_kind("analytics").title)
+            tab.choose(run_ids)
 
     def do_run_again(self, *_: object) -> None:
         from gym_gui.services.workers.spec import again
@@ -182,11 +202,11 @@ class RunCommands:
             self._open_start_dialog(record.spec)
 
     def do_edit_run(self, *_: object) -> None:
-        record = self._chosen()
-        if record is not None:
+        records = self._marked()
+        if records:
             from gym_gui.ui.widgets.run_details_dialog import RunDetailsDialog
 
-            dialog = RunDetailsDialog(record, self._window)
+            dialog = RunDetailsDialog(records, self._window)
             dialog.accepted_spec.connect(self._save_spec)
             dialog.open()
 
@@ -219,14 +239,15 @@ class RunCommands:
             QtGui.QDesktopServices.openUrl(QtCore.QUrl.fromLocalFile(str(folder)))
 
     def do_delete_run(self, *_: object) -> None:
-        record = self._chosen()
-        if record is None:
-            return
-        if not record.state.is_final:
+        records = self._marked()
+        ended = [record for record in records if record.state.is_final]
+        if len(ended) < len(records):
             self.status.say(self.tr("Stop the run first; then it can be deleted."))
+        if not ended:
             return
-        self.tabs.close_run(record.run_id)
-        self.panel.delete_later(record.run_id, record.spec.name or record.run_id)
+        for record in ended:
+            self.tabs.close_run(record.run_id)
+        self.panel.delete_later([record.run_id for record in ended], self._called(ended))
 
     # -- window ---------------------------------------------------------------------------------
 

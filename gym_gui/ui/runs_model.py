@@ -27,7 +27,19 @@ COLUMNS: tuple[Column, ...] = (  # title, value to sort by, its text, whether it
     ("State", lambda model, run: run.state.value, str, False),
     ("Worker", lambda model, run: run.spec.worker, str, False),
     ("Size", lambda model, run: run.size_bytes, size, True),
+    ("Group", lambda model, run: run.spec.group, str, False),
+    ("Tags", lambda model, run: ", ".join(run.spec.tags), str, False),
+    ("Notes", lambda model, run: " ".join(run.spec.notes.split()), str, False),
 )  # fmt: skip
+GROUPINGS: dict[str, Callable[[RunRecord], str]] = {  # what runs can be gathered by
+    "group": lambda run: run.spec.group,
+    "environment": lambda run: run.spec.env_id,
+    "worker": lambda run: run.spec.worker,
+    "state": lambda run: run.state.value,
+    "tags": lambda run: ", ".join(sorted(run.spec.tags)),
+    "script": lambda run: str(run.spec.config.get("script") or ""),
+}
+_HEAD = "\x1f"  # before a group's name, in the list of rows
 NAME, AGE, STATE = 0, 6, 7
 RUN_ID = QtCore.Qt.ItemDataRole.UserRole
 
@@ -45,6 +57,9 @@ class RunsModel(QtCore.QAbstractTableModel):
         self._places: dict[str, int] = {}
         self._words: list[str] = []
         self._state = ""
+        self._by = ""
+        self._folded: set[str] = set()
+        self._members: dict[str, list[str]] = {}  # run ids by group, of the rows shown
         self._column, self._descending = AGE, False
 
     # -- content --------------------------------------------------------------------------------
@@ -85,9 +100,9 @@ class RunsModel(QtCore.QAbstractTableModel):
             self._hidden.discard(run_id)
         self.arrange()
 
-    def set_hidden(self, run_id: str, hidden: bool) -> None:
-        """Leave a run out, or show it again (a deletion that can still be undone)."""
-        (self._hidden.add if hidden else self._hidden.discard)(run_id)
+    def set_hidden(self, run_ids: Iterable[str], hidden: bool) -> None:
+        """Leave runs out, or show them again (a deletion that can still be undone)."""
+        (self._hidden.update if hidden else self._hidden.difference_update)(run_ids)
         self.arrange()
 
     def record(self, run_id: str) -> RunRecord | None:
@@ -109,6 +124,13 @@ class RunsModel(QtCore.QAbstractTableModel):
     @property
     def total(self) -> int:
         return len(self._all) - len(self._hidden)
+
+    @property
+    def shown(self) -> int:
+        """How many runs pass the filter, those in folded groups too."""
+        if self._by:
+            return sum(len(members) for members in self._members.values())
+        return len(self._rows)
 
     # -- filter and order -----------------------------------------------------------------------
 
@@ -146,6 +168,7 @@ class RunsModel(QtCore.QAbstractTableModel):
 
         rows.sort(key=lambda run_id: self._all[run_id].created_ns, reverse=True)
         rows.sort(key=key, reverse=self._descending)
+        rows = self._gathered(rows)
         if rows == self._rows:
             return
         self.beginResetModel()
@@ -153,7 +176,69 @@ class RunsModel(QtCore.QAbstractTableModel):
         self._places = {run_id: row for row, run_id in enumerate(rows)}
         self.endResetModel()
 
+    # -- groups ---------------------------------------------------------------------------------
+
+    def set_grouping(self, by: str) -> None:
+        """Gather the rows by one of ``GROUPINGS``; ``""`` shows them one after another."""
+        self._by = by
+        self._folded.clear()
+        self.arrange()
+
+    def _gathered(self, rows: list[str]) -> list[str]:
+        """Return the rows with a head before each group, in the order of their first runs."""
+        self._members = {}
+        if not self._by:
+            return rows
+        value = GROUPINGS[self._by]
+        for run_id in rows:
+            self._members.setdefault(value(self._all[run_id]), []).append(run_id)
+        gathered = []
+        for name, members in self._members.items():
+            gathered.append(_HEAD + name)
+            gathered += [] if name in self._folded else members
+        return gathered
+
+    def is_head(self, row: int) -> bool:
+        """Tell whether a row is the head of a group."""
+        return self._rows[row].startswith(_HEAD)
+
+    def heads(self) -> list[int]:
+        """Return the rows that are heads of groups."""
+        return [row for row in range(len(self._rows)) if self.is_head(row)] if self._by else []
+
+    def toggle(self, row: int) -> None:
+        """Fold or unfold the group whose head is at ``row``."""
+        self._folded ^= {self._rows[row][1:]}
+        self.arrange()
+
+    def _head_data(self, name: str, column: int, role: int) -> Any:
+        members = [self._all[run_id] for run_id in self._members[name]]
+        if role == QtCore.Qt.ItemDataRole.FontRole:
+            font = QtGui.QFont()
+            font.setBold(True)
+            return font
+        if role == QtCore.Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(column)
+        if role != QtCore.Qt.ItemDataRole.DisplayRole:
+            return None
+        if column == NAME:
+            mark = "▸" if name in self._folded else "▾"
+            return f"{mark} {name or self.tr('none')}  ({len(members):,})"
+        title = COLUMNS[column][0]
+        if title == "Steps":
+            return compact(sum(run.steps for run in members))
+        if title == "Best":
+            return number(
+                max((r.best_return for r in members if r.best_return is not None), default=None)
+            )
+        return ""
+
     # -- Qt -------------------------------------------------------------------------------------
+
+    def flags(self, index: Index) -> QtCore.Qt.ItemFlag:
+        if index.isValid() and self.is_head(index.row()):
+            return QtCore.Qt.ItemFlag.ItemIsEnabled
+        return super().flags(index)
 
     def rowCount(self, parent: Index = QtCore.QModelIndex()) -> int:  # noqa: B008 - Qt's form
         return 0 if parent.isValid() else len(self._rows)
@@ -166,7 +251,8 @@ class RunsModel(QtCore.QAbstractTableModel):
         return self._places.get(run_id, -1)
 
     def run_at(self, row: int) -> str:
-        return self._rows[row]
+        """Return the run shown in a row; empty for the head of a group."""
+        return "" if self.is_head(row) else self._rows[row]
 
     def headerData(
         self,
@@ -183,8 +269,10 @@ class RunsModel(QtCore.QAbstractTableModel):
         return None
 
     def data(self, index: Index, role: int = QtCore.Qt.ItemDataRole.DisplayRole) -> Any:
-        run = self._all[self._rows[index.row()]]
         column = index.column()
+        if self.is_head(index.row()):
+            return self._head_data(self._rows[index.row()][1:], column, role)
+        run = self._all[self._rows[index.row()]]
         if role == QtCore.Qt.ItemDataRole.DisplayRole:
             value = COLUMNS[column][1](self, run)
             return "" if value is None else COLUMNS[column][2](value)

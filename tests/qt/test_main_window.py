@@ -237,6 +237,38 @@ def test_a_renamed_and_tagged_run_keeps_it_over_news_and_is_found_by_it(qtbot, w
         assert registry.get("run-1").spec.tags == ["paper", "seed 3"]
 
 
+def test_commands_take_every_selected_run(qtbot, window, data_dir):
+    from gym_gui.services.registry import RunRegistry
+    from gym_gui.ui.widgets.run_details_dialog import RunDetailsDialog
+
+    runs = [make_run(f"run-{n}", RunState.FINISHED, created_ns=n) for n in (1, 2, 3)]
+    with RunRegistry(data_dir) as registry:
+        for run in runs:
+            registry.add(run.spec, state=run.state)
+    for run in runs:
+        tell(window, run)
+    window.panel.table.selectAll()
+    assert sorted(window.panel.marked()) == ["run-1", "run-2", "run-3"]
+    window.do_compare_runs()
+    tab = window.tabs.currentWidget()
+    qtbot.waitUntil(lambda: len(tab.chosen()) == 3)
+    window.do_edit_run()
+    dialog = window.findChild(RunDetailsDialog)
+    dialog.group.setText("paper")
+    dialog.tags.setText("best")
+    dialog.accept()
+    qtbot.waitUntil(lambda: all(window.model.record(r.run_id).spec.group == "paper" for r in runs))
+    assert {window.model.record(r.run_id).spec.name for r in runs} == {r.run_id for r in runs}
+    window.panel.grouping.setCurrentIndex(window.panel.grouping.findData("group"))
+    assert window.panel.table.rowSpan(0, 0) == 1
+    assert window.panel.table.columnSpan(0, 0) == 2
+    assert sorted(window.panel.marked()) == ["run-1", "run-2", "run-3"]
+    window.do_delete_run()
+    assert window.model.total == 0
+    window.panel.undo_deleting()
+    assert window.model.total == 3
+
+
 def test_closing_asks_while_a_run_trains(qtbot, window):
     tell(window, make_run("run-1"))
     window.close()

@@ -56,10 +56,10 @@ def test_a_changed_run_changes_its_row_without_moving_the_others(qtbot):
 def test_a_hidden_run_comes_back(qtbot):
     model = RunsModel()
     model.update([make_run("a"), make_run("b")])
-    model.set_hidden("a", True)
+    model.set_hidden(["a"], True)
     assert shown(model) == ["b"]
     assert model.total == 1
-    model.set_hidden("a", False)
+    model.set_hidden(["a"], False)
     assert sorted(shown(model)) == ["a", "b"]
 
 
@@ -71,3 +71,28 @@ def test_numbers_are_written_for_a_glance():
     assert (size(0), size(999), size(3_400_000)) == ("", "999 B", "3.4 MB")
     assert age(1_000_000_000, 301_000_000_000) == "5 min"
     assert duration(0, 11_100_000_000_000) == "3 h 5 min"
+
+
+def test_rows_are_gathered_under_heads_that_fold(qtbot):
+    model = RunsModel()
+    model.update(
+        [
+            make_run("a", env_id="Pong", steps=10, best_return=1.0, created_ns=3),
+            make_run("b", env_id="CartPole", steps=20, created_ns=2),
+            make_run("c", env_id="Pong", steps=30, best_return=7.0, created_ns=1),
+        ]
+    )
+    model.set_grouping("environment")
+    assert shown(model) == ["", "a", "c", "", "b"]
+    assert model.heads() == [0, 3]
+    titles = [title for title, *_ in COLUMNS]
+    cells = {title: model.index(0, titles.index(title)).data() for title in ("Steps", "Best")}
+    assert model.index(0, 0).data() == "▾ Pong  (2)"
+    assert cells == {"Steps": "40", "Best": "7.0"}
+    model.toggle(0)
+    assert shown(model) == ["", "", "b"]
+    assert (model.shown, model.total) == (3, 3)
+    model.update([make_run("d", env_id="Pong", created_ns=9)])
+    assert model.index(0, 0).data() == "▸ Pong  (3)"
+    model.set_grouping("")
+    assert shown(model) == ["d", "a", "b", "c"]

@@ -5,7 +5,7 @@ Everything is read and computed on the thread pool; the GUI thread only draws wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         self._records: dict[str, RunRecord] = {}
         self._answer = Answer(Question())
         self._first = run_id
+        self._wanted = {run_id}  # ticked when they come into the list
         self._asking = self._again = self._closed = False
         self._build()
         self._timer = QtCore.QTimer(self, interval=REFRESH_MS)
@@ -195,9 +196,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         item = QtWidgets.QListWidgetItem(record.spec.name or record.run_id)
         item.setData(QtCore.Qt.ItemDataRole.UserRole, record.run_id)
         item.setToolTip(f"{record.run_id}\n{record.spec.env_id}")
-        chosen = record.run_id == self._first
-        state = QtCore.Qt.CheckState
-        item.setCheckState(state.Checked if chosen else state.Unchecked)
+        item.setCheckState(self._tick(record.run_id))
         self.list.insertItem(0, item)
 
     def _go_to(self, run_id: str) -> None:
@@ -213,6 +212,18 @@ class AnalyticsTab(QtWidgets.QWidget):
         for item in self._items():
             about = f"{item.text()} {item.toolTip()}".lower()
             item.setHidden(not all(word in about for word in words))
+
+    def choose(self, run_ids: Sequence[str]) -> None:
+        """Tick these runs and no others, also those that are still to be read."""
+        self._wanted = set(run_ids)
+        with QtCore.QSignalBlocker(self.list):
+            for item in self._items():
+                item.setCheckState(self._tick(item.data(QtCore.Qt.ItemDataRole.UserRole)))
+        self.ask()
+
+    def _tick(self, run_id: str) -> QtCore.Qt.CheckState:
+        state = QtCore.Qt.CheckState
+        return state.Checked if run_id in self._wanted else state.Unchecked
 
     def chosen(self) -> tuple[str, ...]:
         """Return the ids of the runs that are ticked, in the order of the list."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6 import QtCore, QtWidgets
 
 from gym_gui.core.records import RunState
 from gym_gui.ui.icons import icon
-from gym_gui.ui.runs_model import AGE, COLUMNS, RunsModel
+from gym_gui.ui.runs_model import AGE, COLUMNS, GROUPINGS, RunsModel
 
 UNDO_MS = 8000
-WIDTHS = (122, 86, 52, 56, 52, 52, 50, 74, 84, 70)
+WIDTHS = (150, 96, 52, 58, 52, 52, 50, 74, 84, 70, 100, 100, 200)
 
 
 class RunsPanel(QtWidgets.QFrame):
@@ -26,7 +28,8 @@ class RunsPanel(QtWidgets.QFrame):
         self.setObjectName("panel")
         self._model = model
         self._chosen = ""
-        self._deleting = ""
+        self._marked: list[str] = []  # all that are selected
+        self._deleting: list[str] = []
         self._undo_timer = QtCore.QTimer(self)
         self._undo_timer.setSingleShot(True)
         self._undo_timer.timeout.connect(self.finish_deleting)
@@ -81,11 +84,21 @@ class RunsPanel(QtWidgets.QFrame):
         for state in RunState:
             self.states.addItem(self.tr(state.value.capitalize()), state.value)
         self.states.currentIndexChanged.connect(self._filter)
+        self.grouping = QtWidgets.QComboBox()
+        self.grouping.setAccessibleName(self.tr("Group the runs"))
+        self.grouping.setToolTip(self.tr("Gather the runs"))
+        self.grouping.addItem(self.tr("No groups"), "")
+        for name in GROUPINGS:
+            self.grouping.addItem(self.tr("By {}").format(self.tr(name)), name)
+        self.grouping.currentIndexChanged.connect(
+            lambda: self._model.set_grouping(self.grouping.currentData())
+        )
         row = QtWidgets.QHBoxLayout()
         row.setContentsMargins(12, 4, 12, 8)
         row.setSpacing(8)
         row.addWidget(self.search, 1)
         row.addWidget(self.states)
+        row.addWidget(self.grouping)
         return row
 
     def _make_table(self) -> QtWidgets.QTableView:
@@ -94,14 +107,15 @@ class RunsPanel(QtWidgets.QFrame):
         table.setAccessibleName(self.tr("Runs"))
         table.setIconSize(QtCore.QSize(14, 14))
         table.setSelectionBehavior(QtWidgets.QTableView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QtWidgets.QTableView.SelectionMode.SingleSelection)
+        table.setSelectionMode(QtWidgets.QTableView.SelectionMode.ExtendedSelection)
         table.setShowGrid(False)
         table.setWordWrap(False)
         table.setTabKeyNavigation(False)
         table.setHorizontalScrollMode(QtWidgets.QTableView.ScrollMode.ScrollPerPixel)
         table.setContextMenuPolicy(QtCore.Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(self._show_menu)
-        table.activated.connect(lambda index: self.activated.emit(self._model.run_at(index.row())))
+        table.activated.connect(self._activate)
+        table.clicked.connect(self._fold)
         rows = table.verticalHeader()
         rows.hide()
         rows.setDefaultSectionSize(30)
@@ -116,6 +130,7 @@ class RunsPanel(QtWidgets.QFrame):
         table.sortByColumn(AGE, QtCore.Qt.SortOrder.AscendingOrder)
         table.setSortingEnabled(True)
         table.selectionModel().currentRowChanged.connect(self._select)
+        table.selectionModel().selectionChanged.connect(self._mark)
         return table
 
     def _empty_text(self) -> QtWidgets.QLabel:
@@ -152,10 +167,41 @@ class RunsPanel(QtWidgets.QFrame):
         if row >= 0:
             self.table.selectRow(row)
 
+    def marked(self) -> list[str]:
+        """Return every selected run that is shown, in the order of the rows; the chosen one last.
+
+        Commands that make sense for many runs take all of these.
+        """
+        shown = [run_id for run_id in self._marked if self._model.row_of(run_id) >= 0]
+        if self._chosen in shown:
+            shown.remove(self._chosen)
+        return [*shown, self._chosen] if self._chosen else shown
+
+    def _mark(self) -> None:
+        rows = sorted(index.row() for index in self.table.selectionModel().selectedRows())
+        self._marked = [run_id for row in rows if (run_id := self._model.run_at(row))]
+
     def _select(self, current: QtCore.QModelIndex) -> None:
-        if current.isValid():
+        if current.isValid() and self._model.run_at(current.row()):
             self._chosen = self._model.run_at(current.row())
             self.selection_changed.emit(self._chosen)
+
+    def _activate(self, index: QtCore.QModelIndex) -> None:
+        if not self._model.is_head(index.row()):
+            self.activated.emit(self._model.run_at(index.row()))
+
+    def _fold(self, index: QtCore.QModelIndex) -> None:
+        if self._model.is_head(index.row()):
+            self._model.toggle(index.row())
+
+    def _restore_marks(self) -> None:
+        """Select again what was selected before the rows were arranged anew."""
+        marked = [row for run in self._marked if (row := self._model.row_of(run)) >= 0]
+        self.select(self._chosen)
+        flags = QtCore.QItemSelectionModel.SelectionFlag
+        for row in marked:
+            index = self._model.index(row, 0)
+            self.table.selectionModel().select(index, flags.Select | flags.Rows)
 
     def _filter(self) -> None:
         self._model.set_filter(self.search.text(), self.states.currentData())
@@ -170,16 +216,19 @@ class RunsPanel(QtWidgets.QFrame):
             self.empty.setText(
                 self.tr("No runs yet. Start one with New run, or drop a training script here.")
             )
-        self.select(self._chosen)
+        self._restore_marks()
+        self.table.clearSpans()
+        for row in self._model.heads():
+            self.table.setSpan(row, 0, 1, 2)
         self._show_count()
 
     def _show_count(self) -> None:
-        shown, total = self._model.rowCount(), self._model.total
+        shown, total = self._model.shown, self._model.total
         self.count.setText(f"{total:,}" if shown == total else f"{shown:,} of {total:,}")
 
     def _show_menu(self, at: QtCore.QPoint) -> None:
         index = self.table.indexAt(at)
-        if index.isValid():
+        if index.isValid() and not self._model.is_head(index.row()):
             place = self.table.viewport().mapToGlobal(at)
             self.menu_requested.emit(self._model.run_at(index.row()), place)
 
@@ -197,27 +246,30 @@ class RunsPanel(QtWidgets.QFrame):
 
     # -- deleting, with undo --------------------------------------------------------------------
 
-    def delete_later(self, run_id: str, name: str) -> None:
-        """Hide a run, and confirm its deletion when the time to undo is over."""
+    def delete_later(self, run_ids: Sequence[str], name: str) -> None:
+        """Hide runs, and confirm their deletion when the time to undo is over.
+
+        name: what is said to be deleted.
+        """
         self.finish_deleting()
-        self._deleting = run_id
-        self._model.set_hidden(run_id, True)
+        self._deleting = list(run_ids)
+        self._model.set_hidden(self._deleting, True)
         self.undo_text.setText(self.tr("{} is deleted.").format(name))
         self.undo_bar.show()
         self._undo_timer.start(UNDO_MS)
 
     def undo_deleting(self) -> None:
-        run_id, self._deleting = self._deleting, ""
+        run_ids, self._deleting = self._deleting, []
         self._undo_timer.stop()
         self.undo_bar.hide()
-        if run_id:
-            self._model.set_hidden(run_id, False)
-            self.select(run_id)
+        if run_ids:
+            self._model.set_hidden(run_ids, False)
+            self.select(run_ids[-1])
 
     def finish_deleting(self) -> None:
         """Confirm a deletion that waits, now."""
-        run_id, self._deleting = self._deleting, ""
+        run_ids, self._deleting = self._deleting, []
         self._undo_timer.stop()
         self.undo_bar.hide()
-        if run_id:
+        for run_id in run_ids:
             self.delete_confirmed.emit(run_id)
