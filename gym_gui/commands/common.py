@@ -94,7 +94,12 @@ def human_duration(record: RunRecord) -> str:
     if not record.started_ns:
         return "-"
     end_ns = record.ended_ns or time.time_ns()
-    seconds = max(0, (end_ns - record.started_ns) // 1_000_000_000)
+    return human_seconds((end_ns - record.started_ns) / 1e9)
+
+
+def human_seconds(seconds: float) -> str:
+    """Return a time such as ``1:02:03`` (hours, minutes, seconds)."""
+    seconds = max(0, int(seconds))
     hours, minutes = seconds // 3600, seconds // 60 % 60
     return f"{hours}:{minutes:02}:{seconds % 60:02}"
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import click
 
-from gym_gui.commands.common import data_dir_option, json_option, print_json
+from gym_gui.commands.common import (
+    data_dir_option,
+    human_seconds,
+    human_size,
+    json_option,
+    print_json,
+    print_table,
+)
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunSpec
 
@@ -59,9 +67,14 @@ def stop(data_dir: DataDir) -> int:
     from gym_gui.services.trainer.daemon import stop_daemon
     from gym_gui.services.trainer.listener import forget_address
 
-    stop_daemon(data_dir)
+    report = stop_daemon(data_dir)
     forget_address(data_dir)
-    click.echo("The daemon has stopped.")
+    took = f" after {report['took_s']:.1f} s" if report else ""
+    click.echo(f"The daemon has stopped{took}.")
+    for run_id, run in report.get("runs", {}).items():
+        left = f", {run['left']:,} left in the spool for the next daemon" if run["left"] else ""
+        error = f" ({run['error']})" if run["error"] else ""
+        click.echo(f"  {run_id}: {run['written']:,} batches written{left}{error}")
     return 0
 
 
@@ -73,14 +86,68 @@ def status(data_dir: DataDir, as_json: bool) -> int:
     from gym_gui.services.trainer.daemon import daemon_status
 
     found = daemon_status(data_dir)
+    health = _health(found.target) if found.target else {}
     if as_json:
-        print_json(vars(found))
+        print_json({**vars(found), "health": health})
     elif found.running:
         click.echo(f"The daemon serves {data_dir.root}.")
         _say_where(data_dir, found.listen)
+        _say_health(health)
     else:
         click.echo(f"No daemon serves {data_dir.root}.")
     return 0 if found.running else 3
+
+
+def _health(target: str) -> dict[str, Any]:
+    """Return what the daemon says of itself; what cannot be asked is told as ``problem``."""
+    from gym_gui.core.errors import GymGuiError
+    from gym_gui.services.trainer.client import SyncTrainerClient
+
+    try:
+        with SyncTrainerClient(target) as client:
+            return client.health()
+    except GymGuiError as error:
+        return {"problem": error.message}
+
+
+def _say_health(health: dict[str, Any]) -> None:
+    if "problem" in health:
+        click.echo(f"  it does not answer: {health['problem']}")
+    if "pid" not in health:
+        return
+    up = human_seconds(health["uptime_s"])
+    click.echo(f"  process   {health['pid']}, up {up}, {human_size(health['memory_bytes'])}")
+    skipped = sum(found["skipped"] for found in health["subscribers"])
+    live = len(health["subscribers"]) - len(health["runs"])
+    click.echo(f"  watchers  {live}, which skipped {skipped:,} batches that came too fast")
+    checks = health["checks"]
+    click.echo(f"  checked   {checks['done']} finished runs, {checks['damaged']} of them damaged")
+    if health["waiting"]:
+        click.echo(f"  queued    {', '.join(health['waiting'])}")
+    if not health["runs"]:
+        click.echo("  runs      none going on")
+        return
+    head = ("run", "state", "steps", "commits", "last", "queue", "peak", "retries", "ack p99")
+    print_table(head, [_run_row(run_id, run) for run_id, run in health["runs"].items()])
+    for run_id, run in health["runs"].items():
+        if run.get("trouble"):
+            click.echo(f"  {run_id}: {run['trouble']}")
+
+
+def _run_row(run_id: str, run: dict[str, Any]) -> tuple[object, ...]:
+    sink, queue = run["sink"], run["queue"]
+    latency = run.get("proxy", {}).get("latency_ms", {}).get("p99")
+    return (
+        run_id,
+        f"{run.get('state', '')}, {sink['state']}",
+        f"{run.get('steps', 0):,}",
+        f"{sink['commits']:,}",
+        f"{sink['last_commit_ms']:.0f} ms",
+        queue["depth"],
+        queue["peak"],
+        sink["retries"],
+        "-" if latency is None else f"{latency:.0f} ms",
+    )
 
 
 def _say_where(data_dir: DataDir, listen: str) -> None:

@@ -278,6 +278,6 @@ class _Live(_Silent):
         if record.best_return is not None:
             words.append(f"best {record.best_return:.1f}")
         if record.trouble:
-            words.append(f"WAITING: {record.trouble}")
+            words.append(f"!! {record.trouble}")
         words.append(human_duration(record))
         self.live.update(self.text("  ".join(words)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from gym_gui.commands.common import (
@@ -177,11 +179,54 @@ def delete(run: tuple[str, ...], yes: bool, data_dir: DataDir) -> int:
                 f"{record.run_id} is still {record.state.value}.",
                 next_step="Stop it in the window, or wait for its end.",
             )
-    names = ", ".join(record.run_id for record in records)
-    if not yes and not click.confirm(f"Delete {names} for good?"):
-        return 1
     with RunRegistry(data_dir) as registry:
-        for record in records:
-            registry.delete(record.run_id)
-    click.echo(f"Deleted {names}.")
+        sizes = {record.run_id: registry.size_bytes(record.run_id) for record in records}
+        names = ", ".join(f"{run_id} ({human_size(size)})" for run_id, size in sizes.items())
+        if not yes and not click.confirm(f"Delete {names} for good?"):
+            return 1
+        freed = sum(registry.delete(run_id) for run_id in sizes)
+    click.echo(f"Deleted {names}: {human_size(freed)} given back.")
+    return 0
+
+
+_POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+@runs.command()
+@click.option("--max-runs", type=click.IntRange(min=1), help="Keep the newest so many.")
+@click.option("--max-days", type=_POSITIVE, help="Keep those of the last days.")
+@click.option("--max-gb", type=_POSITIVE, help="Keep the newest up to this size.")
+@click.option("--dry-run", is_flag=True, help="Only say which would be deleted.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@data_dir_option
+def prune(
+    max_runs: int | None,
+    max_days: float | None,
+    max_gb: float | None,
+    dry_run: bool,
+    yes: bool,
+    data_dir: DataDir,
+) -> int:
+    """Delete the oldest runs beyond a number, an age or a size. Those tagged `keep` stay."""
+    from gym_gui.core.errors import UsageError
+    from gym_gui.services.registry import RunRegistry
+    from gym_gui.services.retention import Retention, surplus
+
+    if max_runs is None and max_days is None and max_gb is None:
+        raise UsageError("No limit was given.", next_step="Say --max-runs, --max-days or --max-gb.")
+    limits = Retention(max_runs or 0, max_days or 0.0, int((max_gb or 0) * 1e9))
+    with RunRegistry(data_dir) as registry:
+        known = registry.list()
+        sizes = {record.run_id: registry.size_bytes(record.run_id) for record in known}
+        doomed = [run.run_id for run in surplus(known, sizes, limits, now_ns=time.time_ns())]
+        for run_id in doomed:
+            click.echo(f"{run_id}  {human_size(sizes[run_id])}")
+        total = human_size(sum(sizes[run_id] for run_id in doomed))
+        if not doomed or dry_run:
+            click.echo(f"{len(doomed)} runs are beyond the limits, {total}.")
+            return 0
+        if not yes and not click.confirm(f"Delete these {len(doomed)} runs for good?"):
+            return 1
+        freed = sum(registry.delete(run_id) for run_id in doomed)
+    click.echo(f"Deleted {len(doomed)} runs: {human_size(freed)} given back.")
     return 0

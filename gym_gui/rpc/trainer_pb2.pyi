@@ -217,12 +217,24 @@ class Hello(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., channel: _Optional[str] = ...) -> None: ...
 
 class Publication(_message.Message):
-    __slots__ = ("hello", "batch")
+    __slots__ = ("hello", "batch", "condition")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_FIELD_NUMBER: _ClassVar[int]
     hello: Hello
     batch: Batch
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ...) -> None: ...
+    condition: Condition
+    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., condition: _Optional[_Union[Condition, _Mapping]] = ...) -> None: ...
+
+class Condition(_message.Message):
+    __slots__ = ("run_id", "room", "dropped")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    ROOM_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    room: str
+    dropped: int
+    def __init__(self, run_id: _Optional[str] = ..., room: _Optional[str] = ..., dropped: _Optional[int] = ...) -> None: ...
 
 class Acknowledgement(_message.Message):
     __slots__ = ("channel", "committed")

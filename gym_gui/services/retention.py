@@ -44,11 +44,12 @@ def apply_retention(
 ) -> list[str]:
     """Put what is too much in the trash, and empty it of what has lain there for a week.
 
+    Where the size is limited the trash is emptied at once: it would take the room that is wanted.
     Returns the ids that were put there; ``RunRegistry.restore`` takes them out again.
     """
     runs = registry.list()
     sizes = {run.run_id: registry.size_bytes(run.run_id) for run in runs if limits.max_bytes}
     now_ns = (clock or Clock()).wall_ns()
     put = registry.trash(run.run_id for run in surplus(runs, sizes, limits, now_ns=now_ns))
-    registry.empty_trash(older_than_s=TRASH_S)
+    registry.empty_trash(older_than_s=0.0 if limits.max_bytes else TRASH_S)
     return put

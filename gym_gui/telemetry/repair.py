@@ -19,9 +19,10 @@ from gym_gui.telemetry.rows import INDEX_BITS, INDEX_MASK, to_json
 from gym_gui.telemetry.salvage import salvage_pages, salvage_table
 from gym_gui.telemetry.spool_decoder import SpoolDecoder
 from gym_gui.telemetry.sqlite_store import TelemetrySQLiteStore
-from gym_gui.telemetry.storage import Totals
+from gym_gui.telemetry.storage import StopAskedError, Totals
 
 CHUNK_BYTES = 1 << 20
+_STOP_LOOK = 100_000  # of SQLite's instructions
 _COUNTED = ("steps", "episodes", "resets", "metrics", "logs", "frames", "events", "autoresets")
 _SALVAGED = ("runs", "channels", "streams", "metric_names", "episodes")  # these tell of the rest
 _SALVAGED += tuple(table for table in _COUNTED if table != "episodes")
@@ -65,9 +66,10 @@ class RepairReport:
     unreadable: list[str] = field(default_factory=list)
 
 
-def check(path: Path) -> CheckReport:
+def check(path: Path, *, stop: Callable[[], bool] = lambda: False) -> CheckReport:
     """Read a run's whole file: its structure, its totals, and whether steps are missing.
 
+    stop: asked now and then; when it says True, StopAskedError is raised.
     Raises StorageError when there is none, StoreVersionError for a newer one.
     """
     report = CheckReport()
@@ -76,6 +78,7 @@ def check(path: Path) -> CheckReport:
     except StoreCorruptError as error:
         report.problems.append(error.message)
         return report
+    connection.set_progress_handler(stop, _STOP_LOOK)
     try:
         with content_errors(path):
             found = connection.execute("PRAGMA integrity_check(20)").fetchall()
@@ -84,6 +87,8 @@ def check(path: Path) -> CheckReport:
                 report.steps, wrong = _compare_totals(connection)
                 report.problems += wrong
                 report.gaps = list(find_gaps(connection))
+    except apsw.InterruptError as error:
+        raise StopAskedError from error
     except StoreCorruptError as error:
         report.problems.append(error.message)
     finally:

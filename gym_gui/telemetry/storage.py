@@ -11,6 +11,10 @@ from gym_gui.core.records import RunSpec
 from gym_gui.telemetry.batch import RecordBatch
 
 
+class StopAskedError(Exception):
+    """A long look at a file was broken off because its caller wished so."""
+
+
 @dataclass(slots=True)
 class Totals:
     """What is committed of a run. Returns are None until an episode has ended."""

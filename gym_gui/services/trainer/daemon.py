@@ -21,7 +21,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from gym_gui.core.errors import (
 from gym_gui.core.paths import TAP_VARIABLE, DataDir
 from gym_gui.rpc.channel import OPTIONS
 from gym_gui.rpc.endpoint import Endpoint
+from gym_gui.services.trainer.files import read_json, write_json
 
 START_S = 30.0
 IDLE_S = 600.0  # without a run and without a client
@@ -101,8 +102,11 @@ def ensure_daemon(data_dir: DataDir, *, listen: str = "") -> Endpoint:
     return address
 
 
-def stop_daemon(data_dir: DataDir) -> None:
-    """End the daemon and wait until it is gone. Raises DaemonNotRunningError when none runs."""
+def stop_daemon(data_dir: DataDir) -> dict[str, Any]:
+    """End the daemon, wait until it is gone, and return its report: ``took_s`` and ``runs``.
+
+    Raises DaemonNotRunningError when none runs.
+    """
     status = daemon_status(data_dir)
     deadline = time.monotonic() + STOP_S
     while status.running and not status.pid and time.monotonic() < deadline:
@@ -122,10 +126,16 @@ def stop_daemon(data_dir: DataDir) -> None:
             )
         time.sleep(0.01)
     _has_ended(status.pid)  # reaps it, if it is a child of ours
+    report = read_json(_stop_path(data_dir)) or {}
+    return report if report.get("pid") == status.pid else {}
 
 
 def _lock_path(data_dir: DataDir) -> Path:
     return data_dir.daemon / "lock"
+
+
+def _stop_path(data_dir: DataDir) -> Path:
+    return data_dir.daemon / "stopped.json"
 
 
 def _log_path(data_dir: DataDir) -> Path:
@@ -238,6 +248,7 @@ async def _serve(data_dir: DataDir, lock: int, listen: str, idle_s: float) -> No
     from gym_gui.rpc.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
     from gym_gui.services.telemetry import TelemetryService
     from gym_gui.services.trainer.listener import Listener, remembered_address
+    from gym_gui.services.trainer.presence import Presence
     from gym_gui.services.trainer.runs import RunManager
     from gym_gui.services.trainer.service import TrainerService
     from gym_gui.services.trainer.upkeep import keep_up
@@ -252,7 +263,8 @@ async def _serve(data_dir: DataDir, lock: int, listen: str, idle_s: float) -> No
     _free_socket(path)
     address = daemon_address(data_dir)
     runs = RunManager(data_dir, TelemetryService(data_dir), address.target)
-    server = aio.server(options=OPTIONS)
+    presence = Presence()
+    server = aio.server(interceptors=[presence], options=OPTIONS)
     service = TrainerService(runs)
     add_TrainerServiceServicer_to_server(service, server)
     listener = runs.listener = Listener(data_dir, service)
@@ -267,12 +279,25 @@ async def _serve(data_dir: DataDir, lock: int, listen: str, idle_s: float) -> No
     listener.on_open = lambda: _tell(lock, address, listener)
     listener.on_open()
     logging.info("serving %s at %s", data_dir.root, address)
-    await keep_up(data_dir, stopping, runs.is_needed, idle_s=idle_s)
+    await keep_up(
+        data_dir, stopping, lambda: presence.was_used() or runs.is_needed(), idle_s=idle_s
+    )
     logging.info("stopping")
+    began = time.monotonic()
     await asyncio.gather(server.stop(grace=0.5), listener.close())
-    await runs.close()
+    reports = await runs.close()
+    _report_stop(data_dir, reports, time.monotonic() - began)
     with suppress(FileNotFoundError):
         path.unlink()
+
+
+def _report_stop(data_dir: DataDir, reports: dict[str, Any], took_s: float) -> None:
+    """Leave word of what was written, and what is left in the spools for the next daemon."""
+    runs = {run_id: asdict(report) for run_id, report in reports.items()}
+    for run_id, report in runs.items():
+        logging.info("run %s: %s", run_id, report)
+    with suppress(OSError):  # a full disk: the log has it
+        write_json(_stop_path(data_dir), {"pid": os.getpid(), "took_s": took_s, "runs": runs})
 
 
 async def _listen(listener: Any, wish: str, remembered: str) -> None:

@@ -91,17 +91,29 @@ class ChannelDecoder:
         bad, self._bad = self._bad, 0
         return batch, bad
 
-    def last(self, torn: bytes) -> tuple[RecordBatch | None, int]:
-        """Return what is still to be said once the worker has ended: of its torn last line, too."""
-        if torn:
-            self._reject(self.next_seq, torn, "broken off")
-        bad, self._bad = self._bad + bool(torn), 0
-        if not bad:
-            return None, 0
+    def last(self, torn: bytes, *, went_down: bool = False) -> tuple[RecordBatch | None, int]:
+        """Return what is still to be said once the worker has ended: of its torn last line, too.
+
+        went_down: the machine stopped meanwhile, so that the channel's end may be missing.
+        """
         seq = self.next_seq
+        if torn:
+            self._reject(seq, torn, "broken off")
+        bad, self._bad = self._bad + bool(torn), 0
+        words = []
+        if went_down:
+            words.append(
+                f"The machine went down while this was written: what came after record {seq - 1:,}"
+                " of its channel, of at most a second, is lost."
+            )
+        if torn:
+            words.append("The last line was broken off; rejected.jsonl has it.")
+        elif bad:
+            words.append(f"{bad} lines at the end are no records; rejected.jsonl has them.")
+        if not words:
+            return None, 0
         self._decoder.resume(seq + 1)
-        words = "The last line was broken off" if torn else f"{bad} lines at the end are no records"
-        note = EventEntry(seq, "warning", {"message": f"{words}; it is in rejected.jsonl."})
+        note = EventEntry(seq, "warning", {"message": " ".join(words)})
         batch = RecordBatch(self._decoder.channel, seq, seq, events=[note], run_id=self._run_id)
         return batch, bad
 

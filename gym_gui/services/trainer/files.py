@@ -41,6 +41,21 @@ def worker_has_ended(report_path: Path) -> bool:
     )
 
 
+def boot_id() -> str:
+    """Return what names this boot of the machine, "" where the system has no such name."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def machine_went_down(report: dict[str, Any] | None) -> bool:
+    """Tell from a supervisor's report that the machine stopped while its worker ran."""
+    if not report or report["ended_ns"] or not report.get("boot"):
+        return False
+    return report["boot"] != boot_id()
+
+
 def start_ticks(pid: int) -> float:
     """Return when a process was started, as psutil tells it; 0 when there is none."""
     try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from gym_gui.core.paths import RunDir
 from gym_gui.services.trainer.files import read_json
+from gym_gui.worker.spool import ROOM_FILE, Room
 
 SHORT_BYTES = 1 << 30  # a disk with less free room than that, or than a tenth of it, is short
 REJECTED_BYTES = 16 << 20
@@ -29,6 +31,36 @@ class Keeping:
             return False
         usage = shutil.disk_usage(self._root)
         return usage.free > max(SHORT_BYTES, usage.total // 10)
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What a run's spools say of room: the worst state, and the records dropped for want of it."""
+
+    state: str = Room.OK
+    dropped: int = 0
+
+
+_WORSE = (Room.OK, Room.DROPPING, Room.WAITING, Room.STOPPED)
+
+
+def rooms(run_dir: RunDir) -> Rooms:
+    """Read what the run's spools say; see ``worker.spool.Room``."""
+    found = [Room.read(path) for path in run_dir.spool.glob(f"*/{ROOM_FILE}")]
+    states = {state for state, _ in found}
+    worst = [state for state in _WORSE if state in states]
+    return Rooms(worst[-1] if worst else Room.OK, sum(dropped for _, dropped in found))
+
+
+def words_of_room(state: str, dropped: int) -> str:
+    """Return what a spool's state means for its reader; nothing while there is room."""
+    return {
+        Room.WAITING: "There is no room for the recording: the run waits until there is.",
+        Room.DROPPING: f"There is no room for the recording: {dropped:,} records are dropped"
+        " so far, and the training goes on.",
+        Room.STOPPED: f"Recording has stopped for want of room: {dropped:,} records are not kept,"
+        " and the training goes on.",
+    }.get(state, "")
 
 
 class RejectedLines:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunState
+from gym_gui.services.trainer.files import machine_went_down
 from gym_gui.services.trainer.supervisor import NOT_STARTED
 
 _TAIL_BYTES = 8192
@@ -45,7 +46,9 @@ def outcome(run_dir: RunDir, report: dict[str, Any] | None, *, lost: str = "") -
     if code == 0:
         return Outcome(RunState.FINISHED, "", code, number, ended_ns)
     words = _last_words(run_dir)
-    if not report["ended_ns"]:
+    if machine_went_down(report):
+        cause = "the machine went down while it ran; at most the last second before is missing"
+    elif not report["ended_ns"]:
         cause = "its supervisor was ended, so how the program ended is not known"
     elif number is not None:
         cause = f"the program was ended by the signal {_signal_name(number)}"

@@ -7,9 +7,11 @@ import time
 from collections import deque
 from pathlib import Path
 
-from gym_gui.services.trainer.files import write_json
+from gym_gui.core.paths import RunDir
+from gym_gui.services.trainer.files import start_ticks, write_json
 
 WRITE_S = 1.0
+BUSY_EXIT = 75  # of a proxy: another one serves the run
 KEPT = 4096  # of the newest latencies
 
 
@@ -17,7 +19,9 @@ class Progress:
     """Counts acknowledged batches and how long they took, from their oldest step on."""
 
     def __init__(self, path: Path) -> None:
+        self.done = False  # all is committed and the worker has ended
         self._path = path
+        self._ticks = start_ticks(os.getpid())
         self._latencies_ms: deque[float] = deque(maxlen=KEPT)
         self._batches = 0
         self._acknowledged_ns = 0
@@ -46,6 +50,8 @@ class Progress:
         latency = {name: ordered[round(share * last)] for name, share in marks.items() if ordered}
         content = {
             "pid": os.getpid(),
+            "ticks": self._ticks,
+            "done": self.done,
             "time_ns": time.time_ns(),
             "batches": self._batches,
             "acknowledged_ns": self._acknowledged_ns,
@@ -55,3 +61,21 @@ class Progress:
             write_json(self._path, content)
         except OSError:
             return  # no room: the next one tries again
+
+
+def proxy_lock(run_dir: RunDir) -> Path:
+    """Return the file that a run's proxy holds locked, and touches as long as it is well."""
+    return run_dir.root / "proxy.lock"
+
+
+def beat(run_dir: RunDir) -> None:
+    """Say that the proxy is well; also on a full disk."""
+    os.utime(proxy_lock(run_dir))
+
+
+def beat_of(run_dir: RunDir) -> int:
+    """Return when the proxy was well last (Unix ns), 0 for never."""
+    try:
+        return proxy_lock(run_dir).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import subprocess
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
+
+import psutil
 
 from gym_gui import __version__
 from gym_gui.core.errors import (
@@ -26,9 +27,11 @@ from gym_gui.rpc import trainer_pb2 as pb
 from gym_gui.rpc.channel import PROTOCOL
 from gym_gui.services.registry import RunRegistry
 from gym_gui.services.telemetry import TelemetryService
+from gym_gui.services.trainer.aftercare import Aftercare
 from gym_gui.services.trainer.control import ControlDesk
 from gym_gui.services.trainer.far_runs import FarRun, is_known, remember
-from gym_gui.services.trainer.files import read_json
+from gym_gui.services.trainer.files import read_json, worker_has_ended
+from gym_gui.services.trainer.keeping import words_of_room
 from gym_gui.services.trainer.launchers import (
     LOCAL,
     Job,
@@ -41,20 +44,22 @@ from gym_gui.services.trainer.launching import (
     keep_spec,
     need_room,
     prepare_folder,
-    start_proxy,
 )
 from gym_gui.services.trainer.listener import Listener
 from gym_gui.services.trainer.live_desk import LiveDesk
 from gym_gui.services.trainer.outcome import outcome
+from gym_gui.services.trainer.proxies import ProxyKeeper
 from gym_gui.services.trainer.streams import TelemetryAsyncHub
 from gym_gui.telemetry.batch import RecordBatch
+from gym_gui.telemetry.db_sink import SinkReport, SinkState
 from gym_gui.telemetry.storage import Totals
+from gym_gui.worker.spool import Room
 
 TICK_S = 0.05
 POLL_S = 1.0  # between looks at a local run's supervisor
 TOTALS_S = 0.5  # how often watchers and registry hear of running totals
+STOP_S = 15.0  # how long writing what is queued may take
 START_S = 20.0  # how long a supervisor may take to report
-RETRY_S = (0.0, 0.2, 1.0, 5.0)
 
 
 @dataclass
@@ -65,9 +70,9 @@ class _Live:
     run_dir: RunDir
     job: Job
     far: FarRun | None = None
-    proxy: subprocess.Popen[bytes] | None = None
-    proxy_starts: int = 0
-    proxy_after: float = 0.0
+    proxy: ProxyKeeper | None = None
+    store_trouble: str = ""  # what keeps the store from being written
+    room_trouble: str = ""  # what the spools say of room
     begun: float = field(default_factory=time.monotonic)
     task: asyncio.Task[None] | None = None
     saved: float = 0.0
@@ -102,6 +107,9 @@ class RunManager:
         self._live: dict[str, _Live] = {}
         self._waiting: dict[str, RunRecord] = {}  # queued until others of their group have ended
         self._watchers: set[Watcher] = set()
+        self._begun = time.monotonic()
+        self._loop = asyncio.get_running_loop()
+        self._aftercare = Aftercare(data_dir, self._registry, self._was_checked)
 
     async def start(self) -> None:
         """Take up again what was running when the last daemon ended."""
@@ -117,21 +125,28 @@ class RunManager:
                 with contextlib.suppress(GymGuiError, OSError):  # the run says why
                     await self._open(record, start=not started)
         await self._start_waiting()
+        await asyncio.to_thread(self._aftercare.find)
 
-    async def close(self) -> None:
-        """Let go of all runs; their supervisors and workers go on."""
+    async def close(self, *, timeout_s: float = STOP_S) -> dict[str, SinkReport]:
+        """Let go of all runs; their supervisors and workers go on.
+
+        Returns what each one's writer has written, and left in the spool for the next daemon.
+        """
         self._control.close()
         tasks = [live.task for live in self._live.values() if live.task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for live in self._live.values():
-            await asyncio.to_thread(_end_process, live.proxy)
-        await asyncio.to_thread(self.telemetry.close)
+            if live.proxy is not None:
+                await asyncio.to_thread(live.proxy.close)
+        reports = await asyncio.to_thread(self.telemetry.close, timeout_s=timeout_s)
+        await asyncio.to_thread(self._aftercare.close)
         for live in self._live.values():
             await self._save(live)
         self.hub.close()
         self._registry.close()
+        return reports
 
     async def submit(self, spec: RunSpec) -> RunRecord:
         """Register and start a run. Raises UsageError when its id is taken or it cannot be."""
@@ -291,32 +306,46 @@ class RunManager:
         return live
 
     def is_needed(self) -> bool:
-        """Tell whether a run is under way or waits, a client watches, or others may call in."""
+        """Tell whether a run goes on, waits, is checked or watched, or others may call in."""
         listens = self.listener is not None and self.listener.is_open
-        return bool(self._live or self._waiting or self._watchers or listens)
+        checks = not self._aftercare.is_idle
+        return bool(self._live or self._waiting or self._watchers or listens or checks)
 
     def is_open(self, run_id: str) -> bool:
         return run_id in self._live
 
     def health(self) -> dict[str, Any]:
         """Return what the daemon is doing, with the counters of its queues."""
-        runs = {}
-        for run_id in self.telemetry.open_runs():
-            found = self.telemetry.statistics(run_id)
-            sink = {name: getattr(found.sink, name) for name in found.sink.__dataclass_fields__}
-            queue = {name: getattr(found.queue, name) for name in found.queue.__dataclass_fields__}
-            runs[run_id] = {"sink": {**sink, "state": found.sink.state.value}, "queue": queue}
-        hub = {"waits": self.hub.waits, "duplicates": self.hub.duplicates}
         return {
             "version": __version__,
             "protocol": PROTOCOL,
             "pid": os.getpid(),
             "data_dir": str(self.data_dir.root),
+            "uptime_s": time.monotonic() - self._begun,
+            "memory_bytes": psutil.Process().memory_info().rss,
             "listener": self.listener.statistics() if self.listener else {},
             "live": self.live_desk.statistics(),
-            "hub": hub,
-            "runs": runs,
+            "hub": {"waits": self.hub.waits, "duplicates": self.hub.duplicates},
+            "subscribers": [asdict(found) for found in self.telemetry.bus.statistics()],
+            "checks": {"done": self._aftercare.checked, "damaged": self._aftercare.damaged},
+            "waiting": list(self._waiting),
+            "runs": {run_id: self._health_of(run_id) for run_id in self.telemetry.open_runs()},
         }
+
+    def _health_of(self, run_id: str) -> dict[str, Any]:
+        found = self.telemetry.statistics(run_id)
+        live = self._live.get(run_id)
+        health: dict[str, Any] = {
+            "sink": {**asdict(found.sink), "state": found.sink.state.value},
+            "queue": asdict(found.queue),
+        }
+        if live is not None:
+            health.update(state=live.record.state.value, steps=live.record.steps)
+            health["trouble"] = live.record.trouble
+            health["proxy"] = read_json(live.run_dir.proxy) or {}
+            if live.proxy is not None:
+                health["proxy"].update(starts=live.proxy.starts, adopted=live.proxy.adopted)
+        return health
 
     # Following a run
 
@@ -341,7 +370,17 @@ class RunManager:
             live.record.started_ns = report["started_ns"]
             self._changed(live, urgent=True)
         await self._save_now_and_then(live)
-        return self._proxy_is_done(live)
+        if report["ended_ns"] and live.room_trouble:
+            live.room_trouble = ""  # the number of what was dropped stays
+            self._tell_trouble(live)
+        live.proxy = live.proxy or ProxyKeeper(live.run_dir, self.address)
+        return live.proxy.is_done() or self._cannot_be_stored(live)
+
+    def _cannot_be_stored(self, live: _Live) -> bool:
+        """Whether the worker has ended and the run's file is damaged: no waiting will help."""
+        if self.telemetry.statistics(live.record.run_id).sink.state is not SinkState.FAILED:
+            return False
+        return worker_has_ended(live.run_dir.supervisor)
 
     async def _look_far(self, live: _Live, far: FarRun) -> bool:
         over = await far.look(is_publishing=self.live_desk.has_proxy(live.record.run_id))
@@ -355,27 +394,14 @@ class RunManager:
         await self._save_now_and_then(live)
         return over
 
-    def _proxy_is_done(self, live: _Live) -> bool:
-        if live.proxy is not None:
-            code = live.proxy.poll()
-            if code is None:
-                return False
-            live.proxy = None
-            if code == 0:
-                return True
-            pause_s = RETRY_S[min(live.proxy_starts, len(RETRY_S) - 1)]
-            live.proxy_after = time.monotonic() + pause_s
-        if time.monotonic() >= live.proxy_after:
-            live.proxy_starts += 1
-            live.proxy = start_proxy(live.run_dir, self.address)
-        return False
-
     async def _finish(self, live: _Live) -> None:
         report = read_json(live.run_dir.supervisor)
         lost = live.far.problem if live.far else ""
         ended = await asyncio.to_thread(outcome, live.run_dir, report, lost=lost)
         if live.far is not None and live.far.is_cancelled:
             ended.state, ended.cause = RunState.CANCELLED, ""
+        if live.far is None and self._cannot_be_stored(live):
+            ended.state, ended.cause = RunState.FAILED, live.store_trouble
         again = self._retry_of(live, ended.state)
         if again is not None:
             ended.cause += f"; it is started again as {again.run_id}"
@@ -402,21 +428,36 @@ class RunManager:
 
     async def _close_run(self, live: _Live) -> None:
         run_id = live.record.run_id
+        if live.proxy is not None:
+            await asyncio.to_thread(live.proxy.close)
         await asyncio.to_thread(self.telemetry.close_run, run_id)
         self._control.give_back(run_id)
         await asyncio.to_thread(sweep, self.data_dir.ring_dir)  # a killed worker leaves its ring
         live.record.size_bytes = await asyncio.to_thread(self._registry.size_bytes, run_id)
-        await self._save(live)
+        while not await self._save(live):  # a full disk; until then the run is not over
+            await asyncio.sleep(1.0)
         del self._live[run_id]
         self.hub.forget_run(run_id)
         self._changed(live, urgent=True)
+        self._aftercare.add(run_id)
         await self._start_waiting()
+
+    def _was_checked(self, run_id: str, problem: str) -> None:
+        """A finished run's file was read whole, on another thread; tell what is wrong with it."""
+        if problem and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._tell_damage, run_id, problem)
+
+    def _tell_damage(self, run_id: str, problem: str) -> None:
+        record = self._registry.get(run_id)
+        record.trouble = f"Its file is damaged ({problem}): gym-gui repair {run_id}"
+        self._tell(record, urgent=True)
 
     async def _save_now_and_then(self, live: _Live) -> None:
         if time.monotonic() - live.saved > 1.0:
             await self._save(live)
 
-    async def _save(self, live: _Live) -> None:
+    async def _save(self, live: _Live) -> bool:
+        """Write a run's record to the registry; False when that has to be tried again."""
         live.saved = time.monotonic()
         names = ("state", "started_ns", "ended_ns", "exit_code", "signal", "cause", "steps")
         names += ("episodes", "last_return", "best_return", "rejected", "dropped", "size_bytes")
@@ -428,9 +469,11 @@ class RunManager:
                 name = self._registry.name_environment
                 await asyncio.to_thread(name, live.record.run_id, env_id)
         except RunNotFoundError:
-            return  # deleted by somebody else meanwhile
-        except StorageError as error:  # the next time it is said again
+            return True  # deleted by somebody else meanwhile
+        except StorageError as error:
             self._troubled(live, str(error))
+            return False
+        return True
 
     def _committed(self, run_id: str, batches: list[RecordBatch], totals: Totals) -> None:
         live = self._live.get(run_id)
@@ -441,15 +484,33 @@ class RunManager:
         urgent = False
         for batch in batches:
             for event in batch.events:
-                urgent |= _apply_event(record, event.event, event.data)
+                urgent |= _apply_event(record, event.event)
                 if event.event == "stream" and not record.spec.env_id:
                     record.spec.env_id = live.new_env_id = str(event.data.get("env_id") or "")
         self._changed(live, urgent=urgent)
 
     def _troubled(self, live: _Live, cause: str) -> None:
         """What keeps a run's recording waiting, told by its writer's thread; "" when it is over."""
-        if live.record.trouble != cause:
-            live.record.trouble = cause
+        live.store_trouble = cause
+        self._tell_trouble(live)
+
+    def take_condition(self, run_id: str, room: str, dropped: int) -> None:
+        """Take over what a run's spools say of room: the run may wait, drop, or record no more."""
+        live = self._live.get(run_id)
+        if live is None:
+            return
+        record = live.record
+        record.dropped = max(record.dropped, dropped)
+        live.room_trouble = words_of_room(room, record.dropped)
+        if room == Room.WAITING and record.state is RunState.RUNNING:
+            record.state = RunState.PAUSED
+            self._changed(live, urgent=True)
+        self._tell_trouble(live)
+
+    def _tell_trouble(self, live: _Live) -> None:
+        told = " ".join(filter(None, (live.room_trouble, live.store_trouble)))
+        if live.record.trouble != told:
+            live.record.trouble = told
             self._changed(live, urgent=True)
 
     def count_rejected(self, run_id: str, count: int) -> None:
@@ -493,25 +554,12 @@ def _take_totals(record: RunRecord, totals: Totals) -> None:
     record.last_return, record.best_return = totals.last_return, totals.best_return
 
 
-def _apply_event(record: RunRecord, event: str, data: dict[str, Any]) -> bool:
+def _apply_event(record: RunRecord, event: str) -> bool:
     """Take over what a ``run`` record says of the run; True when its state changed."""
-    if event == "dropped":
-        record.dropped += int(data.get("count", 0))
-    elif event == "paused" and record.state is RunState.RUNNING:
+    if event == "paused" and record.state is RunState.RUNNING:
         record.state = RunState.PAUSED
         return True
     elif event == "resumed" and record.state is RunState.PAUSED:
         record.state = RunState.RUNNING
         return True
     return False
-
-
-def _end_process(process: subprocess.Popen[bytes] | None, *, timeout_s: float = 10.0) -> None:
-    if process is None:
-        return
-    process.terminate()
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

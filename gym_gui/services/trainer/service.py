@@ -131,6 +131,10 @@ class TrainerService(TrainerServiceServicer):
                 if request.HasField("hello"):
                     hub.greet(publisher, request.hello.run_id, request.hello.channel)
                     continue
+                if request.HasField("condition"):
+                    said = request.condition
+                    self._runs.take_condition(said.run_id, said.room, said.dropped)
+                    continue
                 await hub.accept(publisher, decode_batch(request.batch))
                 if request.batch.rejected:
                     self._runs.count_rejected(request.batch.run_id, request.batch.rejected)

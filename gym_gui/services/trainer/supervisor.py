@@ -4,10 +4,10 @@
 
 Reads ``run.json`` and ``launch.json`` (the worker's environment variables), writes
 ``supervisor.json`` when the worker has started and when it has ended. It needs nobody: daemon,
-proxy and window may die and come back meanwhile. Started a second time for the same run, by a
-daemon that does not know of the first, it does nothing. With a lifeline it ends the worker when its
-own standard input ends: on a cluster nothing may outlive its job. SIGTERM asks the worker's process
-group to end, and ends it after a grace.
+proxy and window may die and come back meanwhile. Has the spool reach the disk once a second.
+Started a second time for the same run, by a daemon that does not know of the first, it does
+nothing. With a lifeline it ends the worker when its own standard input ends: on a cluster nothing
+may outlive its job. SIGTERM asks the worker's process group to end, and ends it after a grace.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from typing import Any
 
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunSpec
-from gym_gui.services.trainer.files import read_json, start_ticks, write_json
+from gym_gui.services.trainer.durability import SpoolSync
+from gym_gui.services.trainer.files import boot_id, read_json, start_ticks, write_json
 
 GRACE_S = 5.0
 _ROOM_LOOK_S = 0.5
@@ -53,6 +54,7 @@ class Supervisor:
             "exit_code": None,
             "signal": None,
             "cancelled": False,
+            "boot": boot_id(),
         }
 
     def run(self) -> None:
@@ -71,7 +73,11 @@ class Supervisor:
         self._save()
         if self._cancelled:
             self._cancel()
-        self._ended(self._wait())
+        sync = SpoolSync(self.run_dir)
+        sync.start()
+        code = self._wait()
+        sync.close()
+        self._ended(code)
 
     def _start(self) -> subprocess.Popen[bytes]:
         content = read_json(self.run_dir.spec)

@@ -29,11 +29,11 @@ from gym_gui.rpc.channel import open_channel
 from gym_gui.rpc.codec import encode_batch
 from gym_gui.rpc.trainer_pb2_grpc import TrainerServiceStub
 from gym_gui.services.trainer.decoding import BATCH_LINES, ChannelDecoder, batches_of
-from gym_gui.services.trainer.files import read_json, worker_has_ended
+from gym_gui.services.trainer.files import machine_went_down, read_json, worker_has_ended
 from gym_gui.services.trainer.foreign_lane import ForeignLane
 from gym_gui.services.trainer.frame_feed import FrameFeed
-from gym_gui.services.trainer.keeping import Keeping, RejectedLines
-from gym_gui.services.trainer.progress import Progress
+from gym_gui.services.trainer.keeping import Keeping, RejectedLines, Rooms, rooms
+from gym_gui.services.trainer.progress import BUSY_EXIT, Progress, beat, proxy_lock
 from gym_gui.services.trainer.spool import (
     ChannelTail,
     Lines,
@@ -45,9 +45,9 @@ from gym_gui.services.trainer.spool import (
 from gym_gui.telemetry.batch import RecordBatch
 
 WINDOW = 64  # batches that may be without an acknowledgement
-POLL_S = 0.02
+POLL_S = 0.03
+HOUSE_S = 1.0
 RETRY_S = (0.1, 0.5, 1.0, 2.0)
-BUSY_EXIT = 75  # another proxy serves this run
 
 
 class _Channel:
@@ -105,9 +105,11 @@ class Proxy:
         """Publish until the end; begin again behind the committed mark when the daemon goes."""
         attempt = 0
         while not self.stopping.is_set():
+            self.keep_well()
             try:
                 async with open_channel(self.address) as channel:
                     if await self._serve(TrainerServiceStub(channel)):
+                        self.progress.done = True
                         return
                 attempt = 0
             except DaemonError as error:
@@ -135,6 +137,11 @@ class Proxy:
     def _ring_dir(self) -> Path:
         return Path((read_json(self.run_dir.tap_config) or {}).get("ring_dir", ""))
 
+    def keep_well(self) -> None:
+        """Say that the proxy is well, and what it has got done; once a second is enough."""
+        beat(self.run_dir)
+        self.progress.write()
+
     def close(self) -> None:
         self.progress.write()
         self._rejects.close()
@@ -154,26 +161,33 @@ class _Publishing:
         self._credit = asyncio.Semaphore(WINDOW)
         self._call = stub.PublishRunSteps()
         self._complete = False
+        self._rooms = Rooms()
+        self._writing = asyncio.Lock()
         self.lane: ForeignLane | None = None
 
     async def run(self) -> bool:
         """Return True when the run is over and committed, False when asked to stop."""
         answers = asyncio.create_task(self._take_answers())
+        house = asyncio.create_task(self._keep_house())
         try:
             sending = asyncio.create_task(self._send_all())
-            done, _ = await asyncio.wait({sending, answers}, return_when=asyncio.FIRST_COMPLETED)
+            tasks = {sending, answers, house}
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
             if sending not in done:  # the daemon ended the call
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
                 return False
+            house.cancel()
+            await asyncio.gather(house, return_exceptions=True)
             await self._call.done_writing()
             await answers
             return self._complete
         finally:
             answers.cancel()
-            await asyncio.gather(answers, return_exceptions=True)
+            house.cancel()
+            await asyncio.gather(answers, house, return_exceptions=True)
             for channel in self.channels.values():
                 channel.close()
             self._call.cancel()
@@ -190,8 +204,6 @@ class _Publishing:
         while not self.proxy.stopping.is_set():
             # Asked before reading: nothing comes after it.
             ended = worker_has_ended(self.proxy.run_dir.supervisor)
-            if self.proxy.progress.write_now_and_then():
-                await asyncio.to_thread(self._tidy)
             await self._open_new_channels()
             sent = 0
             for channel in list(self.channels.values()):
@@ -201,11 +213,31 @@ class _Publishing:
             if not sent and ended:
                 await self._send_last_words()
                 await self._all_committed()
+                await self._tell_rooms()
                 await asyncio.to_thread(self._tidy)
                 self._complete = True
                 return
             if sent < BATCH_LINES:  # let a batch's worth come together
                 await asyncio.sleep(POLL_S)
+
+    async def _keep_house(self) -> None:
+        """Once a second, also while the daemon takes nothing: delete, report, say that it lives."""
+        while True:
+            await asyncio.to_thread(self.proxy.keep_well)
+            await asyncio.to_thread(self._tidy)
+            await self._tell_rooms()
+            await asyncio.sleep(HOUSE_S)
+
+    async def _tell_rooms(self) -> None:
+        found = await asyncio.to_thread(rooms, self.proxy.run_dir)
+        if found != self._rooms:
+            self._rooms = found
+            said = pb.Condition(run_id=self.run_id, room=found.state, dropped=found.dropped)
+            await self._write(pb.Publication(condition=said))
+
+    async def _write(self, message: pb.Publication) -> None:
+        async with self._writing:  # a call takes one message at a time
+            await self._call.write(message)
 
     def _tidy(self) -> None:
         keep = self.proxy.keeping.keeps_segments()
@@ -238,7 +270,7 @@ class _Publishing:
             reject=lambda seq, line, why: self.proxy.reject(name, seq, line, why),
         )
         channel = self.channels[name] = _Channel(tail, decoder)
-        await self._call.write(pb.Publication(hello=pb.Hello(run_id=self.run_id, channel=name)))
+        await self._write(pb.Publication(hello=pb.Hello(run_id=self.run_id, channel=name)))
         await channel.greeted.wait()
         decoder.resume(channel.committed)
         tail.seek(channel.committed)
@@ -258,12 +290,14 @@ class _Publishing:
         if batch is not None:
             await self._credit.acquire()
             channel.sent(batch)
-            await self._call.write(pb.Publication(batch=encode_batch(batch, rejected=bad)))
+            await self._write(pb.Publication(batch=encode_batch(batch, rejected=bad)))
 
     async def _send_last_words(self) -> None:
         """A worker that died in the middle of a line left no record: drop it, and say so."""
+        went_down = machine_went_down(read_json(self.proxy.run_dir.supervisor))
         for channel in self.channels.values():
-            await self._send_batch(channel, *channel.decoder.last(channel.tail.torn()))
+            last = channel.decoder.last(channel.tail.torn(), went_down=went_down)
+            await self._send_batch(channel, *last)
 
     async def _all_committed(self) -> None:
         for _ in range(WINDOW):
@@ -273,7 +307,7 @@ class _Publishing:
 @contextlib.asynccontextmanager
 async def _serving(run_dir: RunDir) -> AsyncIterator[bool]:
     """Hold the run's proxy lock; False when another proxy holds it."""
-    descriptor = os.open(run_dir.root / "proxy.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(proxy_lock(run_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
