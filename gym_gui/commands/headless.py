@@ -158,10 +158,14 @@ def summarise(run_dir: RunDir, record: RunRecord, *, output: Path) -> dict[str, 
         "trainer_steps": _trainer_steps(run_dir),
     }
     if steps:
-        output.mkdir(parents=True, exist_ok=True)
         title = f"{record.spec.name}: return of each episode ({len(returns)})"
-        summary["curve"] = str(save_curve(returns, output / "learning-curve.png", title=title))
-        summary["last_frame"], summary["frame_note"] = _last_frame(run_dir, output)
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+            summary["curve"] = str(save_curve(returns, output / "learning-curve.png", title=title))
+            summary["last_frame"], summary["frame_note"] = _last_frame(run_dir, output)
+        except OSError as error:  # a full disk: the run is recorded all the same
+            summary["curve"] = f"not drawn: {output} cannot be written ({error.strerror})"
+            summary["last_frame"], summary["frame_note"] = None, str(error.strerror)
     return summary
 
 
@@ -201,7 +205,9 @@ def _print_summary(summary: dict[str, Any], data_dir: DataDir) -> None:
         line("mean return", f"first tenth {first:.1f}, last tenth {last:.1f}")
         line("best return", f"{summary['best']:.1f}")
     if summary["rejected"] or summary["dropped"]:
-        line("not recorded", f"{summary['rejected']} rejected, {summary['dropped']} dropped")
+        line(
+            "NOT RECORDED", f"{summary['dropped']:,} for want of room, {summary['rejected']:,} bad"
+        )
     if "curve" in summary:
         line("learning curve", summary["curve"])
         line("last frame", summary["last_frame"] or f"none: {summary['frame_note']}")
