@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from gym_gui.commands.common import data_dir_option, has_display, json_option
-from gym_gui.core.errors import RunNotFoundError, UsageError
+from gym_gui.commands.common import (
+    data_dir_option,
+    find_run,
+    has_display,
+    json_option,
+    print_json,
+)
+from gym_gui.core.errors import UsageError
 from gym_gui.core.paths import DataDir
-from gym_gui.core.records import RunSpec
+
+if TYPE_CHECKING:
+    from gym_gui.services.workers import Checkpoint
 
 
 @click.command()
@@ -28,30 +37,20 @@ def evaluate(
     data_dir: DataDir,
     as_json: bool,
 ) -> int:
-    """Watch a policy that RUN_ID saved: CHECKPOINT, or the newest."""
-    from gym_gui.services.workers import build_spec, get_worker
+    """Watch a policy that RUN_ID (or `last`) saved: CHECKPOINT, or the newest."""
+    from gym_gui.services.workers import get_worker
+    from gym_gui.services.workers.evaluation import evaluation_spec
 
-    spec = _spec_of(data_dir, run_id)
-    worker = get_worker(spec.worker)
-    saved = worker.checkpoints(spec, data_dir.run(run_id))
+    spec = find_run(data_dir, run_id).spec
+    saved = get_worker(spec.worker).checkpoints(spec, data_dir.run(spec.run_id))
     if only_list:
-        for item in saved:
-            click.echo(f"{item.path}  {item.size_bytes} bytes")
-        return 0
+        return _list(saved, as_json=as_json)
     if checkpoint is None and not saved:
         raise UsageError(
-            f"The run {run_id} has saved no policy.",
+            f"The run {spec.run_id} has saved no policy.",
             next_step="Start it with its script's option to save, such as --save-model.",
         )
-    values = worker.evaluation(spec, checkpoint or saved[0].path)
-    if values is None:
-        raise UsageError(
-            f"The worker {worker.name!r} cannot evaluate a policy.",
-            next_step="Run a script of your own that loads it.",
-        )
-    again = build_spec(
-        worker, values, data_dir=data_dir, python=spec.command[0], cwd=spec.cwd, group=spec.group
-    )
+    again = evaluation_spec(spec, checkpoint or saved[0].path, data_dir=data_dir)
     if headless or as_json or not has_display():
         from gym_gui.commands.headless import run_headless
 
@@ -61,10 +60,10 @@ def evaluate(
     return open_window(data_dir, submit=again)
 
 
-def _spec_of(data_dir: DataDir, run_id: str) -> RunSpec:
-    try:
-        return RunSpec.from_dict(json.loads(data_dir.run(run_id).spec.read_text()))
-    except FileNotFoundError:
-        raise RunNotFoundError(
-            f"There is no run {run_id}.", next_step="Run `gym-gui runs` to see the ids of all runs."
-        ) from None
+def _list(saved: list[Checkpoint], *, as_json: bool) -> int:
+    if as_json:
+        print_json([{**asdict(item), "path": str(item.path)} for item in saved])
+        return 0
+    for item in saved:
+        click.echo(f"{item.path}  {item.size_bytes:,} bytes")
+    return 0

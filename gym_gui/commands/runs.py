@@ -17,6 +17,7 @@ from gym_gui.commands.common import (
     print_table,
     record_as_dict,
 )
+from gym_gui.core.errors import GymGuiError
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import RunRecord
 
@@ -97,6 +98,7 @@ def show(run: str, data_dir: DataDir, as_json: bool) -> int:
         "time": human_duration(record),
         "steps": f"{record.steps:,}" + (f" ({note})" if note else ""),
         "episodes": f"{record.episodes:,}",
+        "policies": _policies(record, data_dir),
         "notes": record.spec.notes,
         "tags": ", ".join(record.spec.tags),
         "folder": folder.root,
@@ -106,6 +108,17 @@ def show(run: str, data_dir: DataDir, as_json: bool) -> int:
         if text:
             click.echo(f"{label:<10}{text}")
     return 0
+
+
+def _policies(record: RunRecord, data_dir: DataDir) -> str:
+    from gym_gui.services.workers import get_worker
+
+    spec = record.spec
+    try:
+        saved = get_worker(spec.worker).checkpoints(spec, data_dir.run(spec.run_id))
+    except GymGuiError:
+        return ""  # the plug-in that ran it is not installed any more
+    return f"{len(saved)} saved (gym-gui evaluate {spec.run_id} --list)" if saved else ""
 
 
 def _vector_counts(folder: RunDir) -> tuple[int, int]:

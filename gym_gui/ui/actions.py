@@ -36,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("run_again", "Run again", "Run", "Ctrl+Shift+R", "", True),
     Command("run_again_with", "Run again with…", "Run", "", "", True),
     Command("compare_runs", "Compare in Analytics", "Run", "Ctrl+Shift+A", "chart", True),
+    Command("policies", "Saved policies…", "Run", "", "", True),
     Command("edit_run", "Name, tags and notes…", "Run", "F2", "", True),
     Command("copy_command", "Copy command line", "Run", "Ctrl+Shift+C", "copy", True),
     Command("open_folder", "Open the run's folder", "Run", "", "", True),

@@ -201,6 +201,15 @@ class RunCommands:
         if record is not None:
             self._open_start_dialog(record.spec)
 
+    def do_policies(self, *_: object) -> None:
+        record = self._chosen()
+        if record is not None:
+            from gym_gui.ui.widgets.policies_dialog import PoliciesDialog
+
+            dialog = PoliciesDialog(record, self.context.data_dir, self._window)
+            dialog.watch_requested.connect(self._window.submit)
+            dialog.open()
+
     def do_edit_run(self, *_: object) -> None:
         records = self._marked()
         if records:

@@ -9,6 +9,7 @@ Rectangle {
     property string message: ""
     property string detail: ""
     property bool paused: false
+    property string mode: ""  // shown over the numbers; empty while training
 
     function number(value, digits) {
         return isFinite(value) ? value.toLocaleString(Qt.locale("en_US"), "f", digits) : String(value)
@@ -55,6 +56,14 @@ Rectangle {
             id: readings
             anchors.centerIn: parent
             spacing: 3
+            Text {
+                objectName: "mode"
+                visible: view.mode !== ""
+                text: view.mode
+                color: "#ffd166"
+                font.pixelSize: 12
+                font.bold: true
+            }
             Reading { name: "last_reward"; label: qsTr("Reward"); value: view.number(frame.lastReward, 2) }
             Reading { name: "rolling_return"; label: qsTr("Mean return"); value: view.number(frame.rollingReturn, 1) }
             Reading { name: "step_rate_hz"; label: qsTr("Steps/s"); value: view.number(frame.stepRateHz, 0) }

@@ -164,6 +164,10 @@ class FastLaneTab(QtWidgets.QWidget):
         self._root.setProperty("hudVisible", visible)
         self._bar.show_hud_state(visible)
 
+    def set_mode(self, text: str) -> None:
+        """Say over the numbers what is watched, where it is no training; empty for training."""
+        self._root.setProperty("mode", text)
+
     @QtCore.Slot(bool, float)
     def _set_pace(self, paused: bool, max_steps_per_s: float) -> None:
         """max_steps_per_s: 0 is unlimited, NaN the pace that the run was started with."""

@@ -69,6 +69,8 @@ class WorkerPresenter:
             own_pace=record.spec.max_steps_per_s,
             parent=parent,
         )
+        if record.spec.mode == "evaluate":
+            tab.set_mode(tab.tr("Evaluation"))
         watched = " (evaluation)" if record.spec.mode == "evaluate" else ""
         tab.setWindowTitle(self.tab_name(agent_id) + watched)
         tab.set_hud_visible(context.settings["window.show_hud"])
