@@ -227,6 +227,60 @@ def _percentiles(drawn: np.ndarray, confidence: float) -> tuple[np.ndarray, np.n
     return ends[0], ends[1]
 
 
+@dataclass(slots=True)
+class Result:
+    """How a run, or the runs of a group, did. final: of each run the mean of its last points.
+
+    low, high: 95 % bootstrap interval of final over the runs, NaN of one run. area: the mean
+    height of the curve over its axis. reached: the greatest x.
+    """
+
+    name: str
+    runs: int
+    points: int
+    final: float
+    low: float
+    high: float
+    best: float
+    area: float
+    reached: float
+
+
+def result(
+    name: str, curves: Sequence[RunCurve], *, statistic: str = "mean", last: int = 100
+) -> Result | None:
+    """Return a group's result; None where no run has a value."""
+    function = _FUNCTIONS[statistic]
+    known = [(c.x[np.isfinite(c.y)], c.y[np.isfinite(c.y)]) for c in curves]
+    known = [(x, y) for x, y in known if len(y)]
+    if not known:
+        return None
+    finals = np.array([y[-last:].mean() for _, y in known])
+    areas = np.array([_height(x, y) for x, y in known])
+    low = high = float("nan")
+    if len(finals) > 1:
+        picks = np.random.default_rng(0).integers(0, len(finals), (2000, len(finals)))
+        low, high = np.quantile(function(finals[picks].T), (0.025, 0.975))
+    return Result(
+        name,
+        len(known),
+        sum(len(y) for _, y in known),
+        float(function(finals[:, None])[0]),
+        float(low),
+        float(high),
+        max(float(y.max()) for _, y in known),
+        float(function(areas[:, None])[0]),
+        max(float(x[-1]) for x, _ in known),
+    )
+
+
+def _height(x: np.ndarray, y: np.ndarray) -> float:
+    span = float(x[-1] - x[0])
+    if span <= 0:
+        return float(y.mean())
+    return float(np.sum((y[1:] + y[:-1]) / 2 * np.diff(x)) / span)
+
+
 class Pyramid:
     """A long curve kept so that any part of it is reduced to a screen's width at once.
 
@@ -269,9 +323,46 @@ def settings_of(spec: RunSpec) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name in ("worker", "env_id", "seed", "mode", "launcher", "group", "cwd"):
         flat[name] = getattr(spec, name)
-    flat["command"] = " ".join(spec.command)
-    _flatten(spec.config, "", flat)
+    if not spec.config:
+        flat["command"] = " ".join(spec.command)
+    _flatten({name: value for name, value in spec.config.items() if name != "args"}, "", flat)
+    words = spec.config.get("args")
+    options, rest = _options_in(words if isinstance(words, list) else [])
+    flat.update(options)
+    if rest:
+        flat["args"] = " ".join(rest)
     return flat
+
+
+def _options_in(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what words such as ``--lr 0.1`` say by name, and the words that are no options."""
+    found: dict[str, Any] = {}
+    rest: list[str] = []
+    queue = [str(word) for word in words]
+    while queue:
+        word = queue.pop(0)
+        if not word.startswith("--") or word == "--":
+            rest.append(word)
+            continue
+        name, equals, value = word[2:].partition("=")
+        has_value = bool(queue) and (not queue[0].startswith("-") or _is_number(queue[0]))
+        if not equals:
+            value = queue.pop(0) if has_value else "true"
+        found[name.replace("-", "_")] = _typed(value)
+    return found, rest
+
+
+def _is_number(text: str) -> bool:
+    return isinstance(_typed(text), (int, float))
+
+
+def _typed(text: str) -> Any:
+    """Return a number or truth value for text that is one, else the text."""
+    try:
+        value = json.loads(text.lower())
+    except ValueError:
+        return text
+    return value if isinstance(value, (bool, int, float)) else text
 
 
 def _flatten(values: Mapping[str, Any], before: str, into: dict[str, Any]) -> None:

@@ -136,3 +136,34 @@ def test_runs_are_found_by_words(tab):
 def test_nothing_ticked_says_what_to_do(qtbot, tab):
     tick(tab)
     qtbot.waitUntil(lambda: "Tick" in tab.message.text())
+
+
+def test_every_metric_is_plotted_beside_the_others_with_all_runs(qtbot, tab):
+    tab.choose(["run-a", "run-b"])
+    tab.pages.setCurrentWidget(tab.grid)
+    qtbot.waitUntil(lambda: set(tab.grid._plots) == {"return", "length", "loss"})
+    assert [one.name for one in tab._answer.small["loss"]] == ["run-b", "run-a"]
+    tab.grid.filter.setText("lo")
+    qtbot.waitUntil(lambda: list(tab.grid._plots) == ["loss"])
+
+
+def test_the_best_run_stands_first_among_the_results(qtbot, tab):
+    tab.choose(["run-a", "run-b", "run-c"])
+    qtbot.waitUntil(lambda: tab.results.rowCount() == 3)
+    assert tab.results.item(0, 0).text() == "run-c"
+    tab.group.setCurrentIndex(tab.group.findData("lr"))
+    qtbot.waitUntil(lambda: tab.results.rowCount() == 2)
+    assert "–" in tab.results.item(1, 2).text()
+
+
+def test_a_part_looked_at_closely_stays_while_new_data_come(qtbot, tab):
+    tab.plot._plot.setXRange(1000, 2000, padding=0)
+    tab.refresh()
+    qtbot.waitUntil(lambda: not tab._asking)
+    low, high = tab.plot._plot.getViewBox().viewRange()[0]
+    assert (round(low), round(high)) == (1000, 2000)
+    tab.log.setChecked(True)
+    assert tab.plot._plot.getPlotItem().ctrl.logYCheck.isChecked()
+    title, values = tab.plot.values_at(1500.0)
+    assert title.startswith("environment steps 1,500")
+    assert values[0][1] == "run-a"

@@ -11,6 +11,7 @@ from store_samples import BEGIN_NS, write
 
 from gym_gui.core.errors import UsageError
 from gym_gui.core.records import EpisodeRecord, RunSpec
+from gym_gui.telemetry import analytics
 from gym_gui.telemetry.analytics import (
     Pyramid,
     RunCurve,
@@ -159,3 +160,41 @@ def test_tables_are_written_whole_or_not_at_all(tmp_path):
     with pytest.raises(ValueError):
         write_table(tmp_path / "bad.csv", {"a": [1], "b": [1, 2]})
     assert sorted(file.name for file in tmp_path.iterdir()) == ["t.csv", "t.parquet"]
+
+
+def test_a_scripts_own_words_are_settings_to_compare_by():
+    def run(run_id, *words):
+        return RunSpec(run_id, "script", ["python", "x.py", *words], "/", config={"args": [*words]})
+
+    specs = {
+        "a": run("a", "--learning-rate", "1e-3", "--seed=1", "--cuda"),
+        "b": run("b", "--learning-rate", "0.001", "--seed=2", "--shift", "-0.5", "extra"),
+    }
+    flat = analytics.settings_of(specs["b"])
+    assert (flat["learning_rate"], flat["seed"], flat["shift"]) == (0.001, 2, -0.5)
+    names = [difference.name for difference in analytics.differences(specs)]
+    assert sorted(names) == ["args", "cuda", "seed", "shift"]
+    assert list(analytics.grouped(specs, "learning_rate").values()) == [["a", "b"]]
+
+
+def test_a_result_tells_the_end_the_best_and_the_height_of_curves():
+    x = np.arange(1000, dtype=float)
+    low = analytics.RunCurve("a", x, np.full(1000, 10.0))
+    rising = analytics.RunCurve("b", x, x / 10)
+    one = analytics.result("b", [rising])
+    assert (one.best, one.reached, one.points, one.runs) == (99.9, 999.0, 1000, 1)
+    assert one.final == pytest.approx(94.95)
+    assert one.area == pytest.approx(49.95)
+    assert np.isnan(one.low)
+    both = analytics.result("both", [low, rising])
+    assert both.final == pytest.approx((10 + 94.95) / 2)
+    assert (both.low, both.high) == (pytest.approx(10.0), pytest.approx(94.95))
+    assert analytics.result("none", [analytics.RunCurve("c", x[:0], x[:0])]) is None
+
+
+def test_the_nearest_point_is_the_curves_own():
+    pyramid = analytics.Pyramid(np.array([0.0, 1.0, 4.0]), np.array([5.0, np.nan, 7.0]))
+    assert pyramid.nearest(0.4) == (0.0, 5.0)
+    assert pyramid.nearest(1.2) is None
+    assert pyramid.nearest(2.9) == (4.0, 7.0)
+    assert pyramid.nearest(4.5) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from gym_gui.core.errors import GymGuiError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunRecord
 from gym_gui.telemetry import analytics
-from gym_gui.telemetry.analytics import Difference, Pyramid, RunCurve
+from gym_gui.telemetry.analytics import Difference, Pyramid, Result, RunCurve
 from gym_gui.ui.widgets.analytics_plot import COLOURS, Bars, Shown
 
 
@@ -27,6 +28,7 @@ class Question:
     group: str = ""
     statistic: str = "mean"
     with_band: bool = True
+    also: tuple[str, ...] = ()  # further names, each for a small plot
 
 
 @dataclass(slots=True)
@@ -39,6 +41,8 @@ class Answer:
     names: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     bars: list[Bars] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    small: dict[str, list[Shown]] = field(default_factory=dict)  # by name
     problems: list[str] = field(default_factory=list)
 
 
@@ -57,19 +61,46 @@ def answer(question: Question, data_dir: DataDir, records: Mapping[str, RunRecor
             found.problems.append(f"{records[run_id].spec.name or run_id}: {error}")
     found.names = analytics.names_of(present)
     found.differences = analytics.differences(specs) if len(specs) > 1 else []
-    groups = _groups(found, records)
-    for number, (name, members) in enumerate(groups.items()):
-        colour = COLOURS[number % len(COLOURS)]
-        one = _group if question.group else _run
-        found.shown.append(one(name, colour, members, question))
+    groups = _groups(found.curves, question.group, records)
+    found.shown = _curves(groups, question)
+    found.results = _results(groups, question)
     _make_bars(found, groups)
+    for name in question.also:
+        if name in found.names:
+            read = [_read(path, run_id, name, question) for run_id, path in paths.items()]
+            curves = [curve for curve in read if curve is not None]
+            found.small[name] = _curves(_groups(curves, question.group, records), question)
     return found
 
 
-def _groups(found: Answer, records: Mapping[str, RunRecord]) -> dict[str, list[RunCurve]]:
+def _read(path: Path, run_id: str, name: str, question: Question) -> RunCurve | None:
+    try:
+        return analytics.read_curve(path, run_id, what=name, by=question.by)
+    except GymGuiError:
+        return None  # said already, where the main curve was read
+
+
+def _curves(groups: Mapping[str, list[RunCurve]], question: Question) -> list[Shown]:
+    one = _group if question.group else _run
+    return [
+        one(name, COLOURS[number % len(COLOURS)], members, question)
+        for number, (name, members) in enumerate(groups.items())
+    ]
+
+
+def _results(groups: Mapping[str, list[RunCurve]], question: Question) -> list[Result]:
+    found = (
+        analytics.result(name, members, statistic=question.statistic)
+        for name, members in groups.items()
+    )
+    return sorted((one for one in found if one is not None), key=lambda one: -one.final)
+
+
+def _groups(
+    found: list[RunCurve], setting: str, records: Mapping[str, RunRecord]
+) -> dict[str, list[RunCurve]]:
     """Return the curves that belong together, under the name to show."""
-    setting = found.question.group
-    curves = {curve.run_id: curve for curve in found.curves if len(curve)}
+    curves = {curve.run_id: curve for curve in found if len(curve)}
     specs = {run_id: records[run_id].spec for run_id in curves}
     groups = {}
     for value, run_ids in analytics.grouped(specs, setting).items():

@@ -17,8 +17,9 @@ from gym_gui.core.records import RunRecord
 from gym_gui.services.registry import RunRegistry
 from gym_gui.telemetry import analytics
 from gym_gui.ui.widgets.analytics_answer import Answer, Question, answer, table
+from gym_gui.ui.widgets.analytics_grid import PlotGrid
 from gym_gui.ui.widgets.analytics_plot import COLOURS, CurvePlot
-from gym_gui.ui.widgets.analytics_tables import ORDERS, EpisodePages, SettingsTable
+from gym_gui.ui.widgets.analytics_tables import ORDERS, EpisodePages, ResultsTable, SettingsTable
 
 REFRESH_MS = 3_000  # while a chosen run is still training
 _X_TITLES = {"steps": "environment steps", "episodes": "episodes", "time": "seconds"}
@@ -42,6 +43,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         self._wanted = {run_id}  # ticked when they come into the list
         self._asking = self._again = self._closed = False
         self._build()
+        self.pages.currentChanged.connect(self.ask)
         self._timer = QtCore.QTimer(self, interval=REFRESH_MS)
         self._timer.timeout.connect(self._refresh_live)
         self._delay = QtCore.QTimer(self, interval=60, singleShot=True)
@@ -59,7 +61,12 @@ class AnalyticsTab(QtWidgets.QWidget):
         self.pages = QtWidgets.QTabWidget()
         self.plot, self.bars = CurvePlot(), CurvePlot()
         self.settings = SettingsTable()
+        self.results = ResultsTable()
+        self.grid = PlotGrid()
+        self.grid.changed.connect(self.ask)
         self.pages.addTab(self.plot, self.tr("Curves"))
+        self.pages.addTab(self.grid, self.tr("All metrics"))
+        self.pages.addTab(self.results, self.tr("Results"))
         self.pages.addTab(self.bars, self.tr("Distribution"))
         self.pages.addTab(self._make_episodes(), self.tr("Episodes"))
         self.pages.addTab(self.settings, self.tr("Settings"))
@@ -89,6 +96,9 @@ class AnalyticsTab(QtWidgets.QWidget):
         ):
             row.addWidget(QtWidgets.QLabel(title))
             row.addWidget(widget)
+        self.log = QtWidgets.QCheckBox(self.tr("logarithmic"))
+        self.log.toggled.connect(self._show_plots)
+        row.addWidget(self.log)
         row.addStretch(1)
         row.addWidget(self._make_export())
         return row
@@ -242,7 +252,11 @@ class AnalyticsTab(QtWidgets.QWidget):
             self.group.currentData() or "",
             self.statistic.currentData() or "mean",
             self.band.isChecked(),
+            self.grid.wanted(self._answer.names) if self._is_shown(self.grid) else (),
         )
+
+    def _is_shown(self, page: QtWidgets.QWidget) -> bool:
+        return self.pages.currentWidget() is page
 
     def ask(self, *_: object) -> None:
         """Show what the choices now ask for, soon: several changes at once are one question."""
@@ -272,7 +286,8 @@ class AnalyticsTab(QtWidgets.QWidget):
         )
         self.statistic.setEnabled(bool(question.group))
         self.band.setEnabled(bool(question.group))
-        self.plot.show_curves(found.shown, x_title=_X_TITLES[question.by], y_title=question.what)
+        self._show_plots()
+        self.results.show_results(found.results)
         self.bars.show_bars(found.bars, x_title=question.what)
         names = {run_id: self._records[run_id].spec.name or run_id for run_id in question.runs}
         self.settings.show_differences(found.differences, names)
@@ -281,6 +296,14 @@ class AnalyticsTab(QtWidgets.QWidget):
         self._show_episodes()
         if self._again:
             self.refresh()
+
+    def _show_plots(self, *_: object) -> None:
+        found, is_log = self._answer, self.log.isChecked()
+        x_title = self.tr(_X_TITLES[found.question.by])
+        self.plot.set_log(is_log)
+        self.plot.show_curves(found.shown, x_title=x_title, y_title=found.question.what)
+        if self._is_shown(self.grid):
+            self.grid.show_curves(found.small, x_title=x_title, is_log=is_log)
 
     def _offer(self, combo: QtWidgets.QComboBox, items: Mapping[str, str]) -> None:
         """Give a combo its items, keeping the choice where it is still there."""

@@ -12,7 +12,7 @@ from PySide6 import QtCore, QtWidgets
 
 from gym_gui.controllers.background import Background
 from gym_gui.core.records import EpisodeRecord
-from gym_gui.telemetry.analytics import Difference
+from gym_gui.telemetry.analytics import Difference, Result
 from gym_gui.telemetry.reader import RunReader
 
 PAGE_ROWS = 256
@@ -151,6 +151,62 @@ def _texts(episode: EpisodeRecord) -> tuple[str, ...]:
         str(episode.stream),
         episode.agent,
     )
+
+
+class ResultsTable(QtWidgets.QTableWidget):
+    """How each run or group did, best first; a click on a heading sorts by it."""
+
+    TITLES = ("Run", "Final", "95 % interval", "Best", "Mean", "Reached", "Points", "Runs")
+
+    def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(0, len(self.TITLES), parent)
+        self.setAccessibleName(self.tr("Results"))
+        self.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setShowGrid(False)
+        self.setAlternatingRowColors(True)
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(24)
+
+    def show_results(self, found: Sequence[Result]) -> None:
+        """Fill the table, keeping the order that was chosen."""
+        self.setSortingEnabled(False)
+        self.setRowCount(len(found))
+        self.setHorizontalHeaderLabels([self.tr(title) for title in self.TITLES])
+        helps = {
+            1: self.tr("Mean of each run's last 100 points"),
+            2: self.tr("Bootstrap over the runs of a group"),
+            4: self.tr("Mean height of the curve over its axis: fast learners score higher"),
+        }
+        for column, text in helps.items():
+            self.horizontalHeaderItem(column).setToolTip(text)
+        for row, one in enumerate(found):
+            band = f"{one.low:,.5g} – {one.high:,.5g}" if one.runs > 1 else ""
+            for column, value in enumerate(
+                (one.name, one.final, band, one.best, one.area, one.reached, one.points, one.runs)
+            ):
+                self.setItem(row, column, _cell(value))
+        self.setSortingEnabled(True)
+        self.resizeColumnsToContents()
+        self.setColumnWidth(0, min(300, max(140, self.columnWidth(0))))
+
+
+class _Cell(QtWidgets.QTableWidgetItem):
+    """A number that sorts as one."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(f"{value:,}" if isinstance(value, int) else f"{value:,.6g}")
+        self.setTextAlignment(
+            QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter
+        )
+        self.value = value
+
+    def __lt__(self, other: QtWidgets.QTableWidgetItem) -> bool:
+        return isinstance(other, _Cell) and self.value < other.value
+
+
+def _cell(value: Any) -> QtWidgets.QTableWidgetItem:
+    return QtWidgets.QTableWidgetItem(value) if isinstance(value, str) else _Cell(value)
 
 
 class SettingsTable(QtWidgets.QTableWidget):
