@@ -120,7 +120,7 @@ class Resimulation:
         recorded = episode.observations[step + 1]
         if recorded is not None:
             seen = json.loads(self._encoder(observation))
-            if seen != recorded:
+            if seen != recorded and seen != self._as_written(recorded, observation):
                 return _diverged(step, "observation", recorded, seen)
         if step < 0:
             return None
@@ -131,6 +131,23 @@ class Resimulation:
         if ended != episode.ends[step]:
             return _diverged(step, "end of the episode", episode.ends[step], ended)
         return None
+
+    def _as_written(self, recorded: Any, observation: Any) -> Any:
+        """Return a recorded observation as the tap writes it: floats with their type's digits.
+
+        Recordings of other programs write a 32-bit float with a double's digits.
+        """
+        if isinstance(recorded, dict) and isinstance(observation, dict):
+            return {k: self._as_written(v, observation.get(k)) for k, v in recorded.items()}
+        if isinstance(recorded, list) and isinstance(observation, (list, tuple)):
+            return [self._as_written(*both) for both in zip(recorded, observation)]
+        if getattr(getattr(observation, "dtype", None), "kind", "") != "f":
+            return recorded
+        try:
+            typed = observation.dtype.type(_numbers(recorded))
+        except (TypeError, ValueError):
+            return recorded
+        return json.loads(self._encoder(typed))
 
     def frame(self, step: int) -> tuple[dict[str, int], bytes]:
         """Return the picture after ``step`` steps: its size, and RGB rows."""

@@ -200,7 +200,7 @@ def test_an_episode_that_is_chosen_anywhere_opens_in_the_replay(qtbot, window, m
     class Replay(QtWidgets.QWidget):
         shown = ()
 
-        def show_episode(self, stream, episode):
+        def show_episode(self, stream, episode, step=-1):
             self.shown = (stream, episode)
 
     monkeypatch.setattr(sys.modules[__name__], "make_chooser", lambda *_: Chooser(), raising=False)
