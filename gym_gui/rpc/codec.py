@@ -216,7 +216,14 @@ def encode_batch(batch: RecordBatch, *, rejected: int = 0) -> pb.Batch:
 
 
 def decode_batch(message: pb.Batch) -> RecordBatch:
-    """Return the batch that ``encode_batch`` was given."""
+    """Return the batch that ``encode_batch`` was given. Raises ProtocolError for anything else."""
+    try:
+        return _decode_batch(message)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ProtocolError(f"A batch holds what cannot be read: {error}.") from error
+
+
+def _decode_batch(message: pb.Batch) -> RecordBatch:
     return RecordBatch(
         channel=message.channel,
         first_seq=message.first_seq,
@@ -274,12 +281,21 @@ def _encode_reset(record: ResetRecord) -> pb.Reset:
 
 
 def _decode_reset(message: pb.Reset) -> ResetRecord:
+    body = _object(message.json or "{}")
+    seed, snapshot = body.get("seed"), body.get("snapshot")
+    if not isinstance(seed, int | None) or not isinstance(snapshot, str | None):
+        raise ProtocolError("A reset's seed is no whole number, or its snapshot no text.")
     return ResetRecord(
-        stream=message.stream,
-        episode=message.episode,
-        time_ns=message.time_ns,
-        **json.loads(message.json or "{}"),
+        stream=message.stream, episode=message.episode, time_ns=message.time_ns, **body
     )
+
+
+def _object(text: str) -> dict[str, Any]:
+    """Return a JSON object. Raises ProtocolError, or ValueError where it is no JSON."""
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ProtocolError("A reset or an event is no object.")
+    return found
 
 
 def _encode_frame(entry: FrameEntry) -> pb.Frame:
@@ -309,4 +325,4 @@ def _encode_event(entry: EventEntry) -> pb.Event:
 
 
 def _decode_event(message: pb.Event) -> EventEntry:
-    return EventEntry(message.seq, message.event, json.loads(message.json), message.time_ns)
+    return EventEntry(message.seq, message.event, _object(message.json), message.time_ns)

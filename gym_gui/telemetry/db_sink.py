@@ -27,7 +27,7 @@ then keeps half its speed; with the default of 5 ms it keeps a thirtieth."""
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
 _CLOSE_LOOK_S = 0.05
-_REFUSALS = (ProtocolError, TypeError, ValueError, OverflowError, KeyError, AttributeError)
+REFUSALS = (ProtocolError, TypeError, ValueError, OverflowError, KeyError, AttributeError)
 """What a batch of wrong content raises, whatever the store's state."""
 
 _log = logging.getLogger(__name__)
@@ -180,7 +180,7 @@ class TelemetryDBSink:
                 return True
             except (StoreBusyError, StoreSpaceError) as error:
                 self._retrying(str(error))
-            except _REFUSALS as error:
+            except REFUSALS as error:
                 refused = error
                 continue
             if self._stop.wait(pause_s):
@@ -218,7 +218,7 @@ class TelemetryDBSink:
         try:
             with self._store.atomic():
                 self._store.write(batch)
-        except _REFUSALS:
+        except REFUSALS:
             return False
         return True
 

@@ -296,8 +296,11 @@ def _cell(text: str) -> int | float | str | None:
 
 
 def _texts(raws: Sequence[msgspec.Raw]) -> list[str]:
-    """Return JSON texts as they were written; a line's parts hold no line break."""
-    return b"\n".join(raws).decode().split("\n") if raws else []
+    """Return JSON texts as they were written, without a line break between their parts."""
+    texts = b"\n".join(raws).decode().split("\n") if raws else []
+    if len(texts) != len(raws):
+        return [bytes(raw).decode().replace("\n", " ") for raw in raws]
+    return texts
 
 
 def _flags(terminated: list[bool], truncated: list[bool], flags: list[int]) -> list[int]:

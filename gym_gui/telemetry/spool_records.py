@@ -156,9 +156,26 @@ Record = Step | VStep | Reset | Episode | Metric | Log | Frame | Run
 decoder = msgspec.json.Decoder(Record)
 
 
+class _StreamEvent(msgspec.Struct):
+    """What must be right in the event that declares an environment instance."""
+
+    stream: Instance
+    event: Literal["stream"]
+    agents: list[str | int] | None = None
+
+
+_stream_event = msgspec.json.Decoder(_StreamEvent)
+_fields = msgspec.json.Decoder(dict[str, Any])
+
+
 def run_data(line: bytes) -> dict[str, Any]:
-    """Return what a ``run`` line says beside its type, seq, event and time."""
-    data = msgspec.json.decode(line)
+    """Return what a ``run`` line says beside its type, seq, event and time.
+
+    Raises msgspec.DecodeError for what cannot be kept.
+    """
+    data = _fields.decode(line)
+    if data["event"] == "stream":
+        _stream_event.decode(line)
     for name in ("type", "seq", "event", "time_ns"):
         data.pop(name, None)
     return data

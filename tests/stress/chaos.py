@@ -3,8 +3,8 @@
     python tests/stress/chaos.py --rounds 200
 
 Each round trains for a moment, kills one, two or all of the worker, its supervisor, the proxy, the
-daemon and a viewer, starts the daemon again, waits for the run's end, and compares the store with
-the worker's own count.
+daemon, a viewer and the program's window, starts the daemon again, waits for the run's end, and
+compares the store with the worker's own count.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from gym_gui.telemetry.reader import RunReader
 
 WORKER = Path(__file__).with_name("chaos_worker.py")
 STEPS, RATE_HZ = 1500, 2000.0
-VICTIMS = ("worker", "supervisor", "proxy", "daemon", "viewer")
+VICTIMS = ("worker", "supervisor", "proxy", "daemon", "viewer", "window")
 VIEWER = """
 import asyncio, sys
 from gym_gui.services.trainer.client import TrainerClient
@@ -67,9 +67,14 @@ class Chaos:
         self.data_dir = data_dir
         self._random = random.Random(seed)
         self._viewer: subprocess.Popen[bytes] | None = None
+        self._window: subprocess.Popen[bytes] | None = None
 
     def close(self) -> None:
         self._end_viewer()
+        window, self._window = self._window, None
+        if window is not None:
+            window.kill()
+            window.wait()
         if daemon_status(self.data_dir).running:
             stop_daemon(self.data_dir)
 
@@ -90,6 +95,8 @@ class Chaos:
         self._viewer = subprocess.Popen(
             [sys.executable, "-c", VIEWER, str(address), spec.run_id], stderr=subprocess.DEVNULL
         )
+        if "window" in victims and self._window is None:
+            self._window = self._open_window()
         run_dir = self.data_dir.run(spec.run_id)
         time.sleep(self._random.uniform(0.0, 1.8))
         for victim in victims:
@@ -97,6 +104,14 @@ class Chaos:
         record = self._wait_for_end(spec.run_id)
         self._end_viewer()
         return self._compare(victims, record, run_dir, count_file)
+
+    def _open_window(self) -> subprocess.Popen[bytes]:
+        """Start the program's own window on this data folder, without a screen."""
+        words = [sys.executable, "-m", "gym_gui", "--data-dir", str(self.data_dir.root)]
+        variables = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+        return subprocess.Popen(
+            words, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def _kill(self, victim: str, run_dir: RunDir) -> None:
         report = read_json(run_dir.supervisor) or {}
@@ -106,12 +121,16 @@ class Chaos:
             "proxy": [process.pid for process in proxies(run_dir)],
             "daemon": [daemon_status(self.data_dir).pid],
             "viewer": [self._viewer.pid if self._viewer else 0],
+            "window": [self._window.pid if self._window else 0],
         }
         for pid in pids[victim]:
             if pid:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                 self._wait_until_gone(pid)
+        if victim == "window" and self._window is not None:
+            self._window.wait()
+            self._window = None
 
     def _wait_until_gone(self, pid: int) -> None:
         """The last thread of a killed process may hold its lock and socket for a moment."""
@@ -140,11 +159,7 @@ class Chaos:
     def _compare(
         self, victims: tuple[str, ...], record: RunRecord, run_dir: RunDir, count_file: Path
     ) -> Found:
-        counted = (
-            struct.unpack("<Q", count_file.read_bytes() or bytes(8))[0]
-            if (count_file.exists())
-            else 0
-        )
+        counted = counted_steps(count_file)
         indices = stored_indices(run_dir)
         found = Found(victims, record.state, counted, len(indices))
         if not record.state.is_final:
@@ -160,6 +175,12 @@ class Chaos:
         elif not {"worker", "supervisor"} & set(victims) and record.state is not RunState.FINISHED:
             found.problem = f"the run did not finish: {record.cause}"
         return found
+
+
+def counted_steps(count_file: Path) -> int:
+    """Return how many steps the worker itself has counted."""
+    data = count_file.read_bytes() if count_file.exists() else b""
+    return struct.unpack("<Q", data[:8])[0] if len(data) >= 8 else 0
 
 
 def proxies(run_dir: RunDir) -> Iterator[psutil.Process]:

@@ -48,6 +48,14 @@ def test_a_step_keeps_every_value():
     batch.check()
 
 
+def test_a_line_break_between_the_parts_of_a_record_stays_out_of_the_texts():
+    chunk = line().replace(b"[0.1,", b"[0.1,\n") + line(seq=2)
+    batch = SpoolDecoder("c").decode(chunk).batch
+    assert batch is not None
+    batch.check()
+    assert all("\n" not in text for text in batch.steps.observation)
+
+
 def test_columns_of_a_vector_step_become_rows():
     vstep = {
         "type": "vstep",

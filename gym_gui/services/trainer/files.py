@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from gym_gui.core.paths import RunDir
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -39,6 +42,23 @@ def worker_has_ended(report_path: Path) -> bool:
     return not is_running(report["supervisor_pid"], report["supervisor_ticks"]) and (
         not is_running(report["pid"], report["start_ticks"])
     )
+
+
+def supervisor_lock(run_dir: RunDir) -> Path:
+    """Return the file that a run's supervisor holds locked as long as it lives."""
+    return run_dir.root / "supervisor.lock"
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a process holds the lock on a file, as a run's supervisor does."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def boot_id() -> str:

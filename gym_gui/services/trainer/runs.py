@@ -30,7 +30,12 @@ from gym_gui.services.telemetry import TelemetryService
 from gym_gui.services.trainer.aftercare import Aftercare
 from gym_gui.services.trainer.control import ControlDesk
 from gym_gui.services.trainer.far_runs import FarRun, is_known, remember
-from gym_gui.services.trainer.files import read_json, worker_has_ended
+from gym_gui.services.trainer.files import (
+    is_locked,
+    read_json,
+    supervisor_lock,
+    worker_has_ended,
+)
 from gym_gui.services.trainer.keeping import words_of_room
 from gym_gui.services.trainer.launchers import (
     LOCAL,
@@ -364,7 +369,8 @@ class RunManager:
         report = read_json(live.run_dir.supervisor)
         if report is None:
             waited = time.monotonic() - live.begun
-            return waited > START_S
+            # On a full disk the report has to wait; its lock says that the supervisor is there.
+            return waited > START_S and not is_locked(supervisor_lock(live.run_dir))
         if live.record.state in (RunState.QUEUED, RunState.STARTING):
             live.record.state = RunState.RUNNING
             live.record.started_ns = report["started_ns"]

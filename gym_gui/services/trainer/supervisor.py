@@ -25,7 +25,13 @@ from typing import Any
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunSpec
 from gym_gui.services.trainer.durability import SpoolSync
-from gym_gui.services.trainer.files import boot_id, read_json, start_ticks, write_json
+from gym_gui.services.trainer.files import (
+    boot_id,
+    read_json,
+    start_ticks,
+    supervisor_lock,
+    write_json,
+)
 
 GRACE_S = 5.0
 _ROOM_LOOK_S = 0.5
@@ -166,7 +172,7 @@ def _append(path: Path):
 def main() -> None:
     """Entry point of the process."""
     run_dir = RunDir(sys.argv[1])
-    lock = os.open(run_dir.root / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = os.open(supervisor_lock(run_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
