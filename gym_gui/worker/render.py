@@ -9,6 +9,7 @@ at the first surprise.
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import Any, Callable, Iterator, NamedTuple, Optional
@@ -58,7 +59,7 @@ class Painter:
         if ale is not None and hasattr(ale, "getScreenRGB"):
             deliver(_of_array(ale.getScreenRGB()))
             return
-        with _switched(self._base), _untouched(self._base):
+        with _switched(self._base), _untouched(self._base), _without_display(self._base):
             surfarray = sys.modules.get("pygame.surfarray")
             if surfarray is None or not self._fast:
                 deliver(_of_array(self._base.render()))
@@ -188,6 +189,20 @@ def _parts(base: Any) -> Iterator[Any]:
     while hasattr(part, "render_mode") and depth < _DEPTH:
         yield part
         part, depth = getattr(part, "env", None), depth + 1
+
+
+@contextmanager
+def _without_display(base: Any) -> Iterator[None]:
+    """Let MuJoCo draw where there is no display: its own choice, GLFW, needs one."""
+    chosen = any(os.environ.get(name) for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"))
+    if chosen or sys.platform != "linux" or not hasattr(base, "mujoco_renderer"):
+        yield
+        return
+    os.environ["MUJOCO_GL"] = "egl"
+    try:
+        yield
+    finally:
+        os.environ.pop("MUJOCO_GL", None)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ class Stage:
             )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a render may raise anything
             self.can_render = False
-            self._failed(f"{describe.env_id(tap.env)} shows no pictures", error)
+            self._failed(f"{describe.env_id(tap.env)} shows no pictures{_hint(tap.env)}", error)
         self._turn = (self._turn + 1) % len(self._taps)
 
     def _deliver(
@@ -84,6 +84,12 @@ class Stage:
         self._tiling = tiling
         self._atlas = bytearray(tiling.config.size)
         writer.resize(tiling.config)
+
+
+def _hint(env: Any) -> str:
+    """Return what may help: some environments prepare their drawing when they are made."""
+    asked = getattr(env, "render_mode", None) is not None
+    return "" if asked else ' (made with render_mode="rgb_array" it may)'
 
 
 def _thin(picture: Picture) -> tuple[Any, int, int]:
