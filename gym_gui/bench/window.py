@@ -21,19 +21,29 @@ DISPLAY_MS = 16.7
 
 def measure(*, quick: bool) -> dict[str, Any]:
     """Return the figures; ``quick`` takes seconds for each instead of minutes."""
+    prepare()
+    seconds = 5.0 if quick else 60.0
+    with tempfile.TemporaryDirectory(dir=shared_memory()) as at:
+        return {
+            "latency": latency(Path(at), seconds),
+            "grid": grid(Path(at), seconds),
+            "memory": memory(Path(at), 2_000 if quick else 20_000),
+            "runs table": _table(5_000),
+        }
+
+
+def prepare() -> None:
+    """Make the application, in the software backend and without a display unless told one."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ["QT_QUICK_BACKEND"] = "software"
     from gym_gui.app import make_application
 
     make_application()
-    seconds = 5.0 if quick else 60.0
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as at:
-        return {
-            "latency": _latency(Path(at), seconds),
-            "grid": _grid(Path(at), seconds),
-            "memory": _memory(Path(at), 2_000 if quick else 20_000),
-            "runs table": _table(5_000),
-        }
+
+
+def shared_memory() -> str | None:
+    """Return the folder to put rings in, None for the default one."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 @contextmanager
@@ -74,7 +84,8 @@ def _spin(seconds: float, until: Callable[[], bool] = lambda: False) -> list[flo
     return delays
 
 
-def _quantiles(values: list[float], unit: str) -> dict[str, float]:
+def quantiles(values: list[float], unit: str) -> dict[str, float]:
+    """Return median, 99th percentile and worst, their names ending in ``unit``."""
     ordered = sorted(values)
     if not ordered:
         return {}
@@ -83,7 +94,8 @@ def _quantiles(values: list[float], unit: str) -> dict[str, float]:
     return {**found, f"worst_{unit}": ordered[-1]}
 
 
-def _latency(ring_dir: Path, seconds: float) -> dict[str, Any]:
+def latency(ring_dir: Path, seconds: float) -> dict[str, Any]:
+    """Return the time from ``publish`` in another process to ``frame_ready`` in this one."""
     from gym_gui.ui.fastlane_consumer import FastLaneConsumer, ViewConfig
 
     consumer = FastLaneConsumer()
@@ -102,12 +114,13 @@ def _latency(ring_dir: Path, seconds: float) -> dict[str, Any]:
         consumer.stop()
     return {
         "frames": len(delays),
-        **_quantiles(delays, "ms"),
+        **quantiles(delays, "ms"),
         "one display interval_ms": DISPLAY_MS,
     }
 
 
-def _grid(ring_dir: Path, seconds: float) -> dict[str, Any]:
+def grid(ring_dir: Path, seconds: float) -> dict[str, Any]:
+    """Return how late the event loop is while 64 tiles are shown live, and while nothing is."""
     from gym_gui.ui.widgets.fastlane_grid import FastLaneGrid
 
     with _writer(ring_dir, "grid", 84, 84, 64, 30):
@@ -123,12 +136,13 @@ def _grid(ring_dir: Path, seconds: float) -> dict[str, Any]:
     return {
         "tiles": 64,
         "pictures_per_s": shown / seconds,
-        "event-loop delay": _quantiles(busy, "ms"),
-        "event-loop delay, idle": _quantiles(idle, "ms"),
+        "event-loop delay": quantiles(busy, "ms"),
+        "event-loop delay, idle": quantiles(idle, "ms"),
     }
 
 
-def _memory(ring_dir: Path, frames: int) -> dict[str, Any]:
+def memory(ring_dir: Path, frames: int) -> dict[str, Any]:
+    """Return how much this process grows while a tab shows ``frames`` frames."""
     import psutil
 
     from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
@@ -161,4 +175,4 @@ def _table(count: int) -> dict[str, Any]:
         begun = time.perf_counter()
         model.set_filter(text)
         times.append((time.perf_counter() - begun) * 1000)
-    return {"runs": count, "filter as you type": _quantiles(times, "ms")}
+    return {"runs": count, "filter as you type": quantiles(times, "ms")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 import click
@@ -33,9 +34,14 @@ def bench() -> None:
 def _command(name: str, line: str) -> click.Command:
     @click.command(name, help=line)
     @click.option("--quick", is_flag=True, help="A short form: seconds instead of minutes.")
+    @click.option("--only", default="", help="Only the parts with this in their name.")
     @json_option
-    def measure(quick: bool, as_json: bool) -> int:
-        result = importlib.import_module(f"gym_gui.bench.{name}").measure(quick=quick)
+    def measure(quick: bool, only: str, as_json: bool) -> int:
+        module = importlib.import_module(f"gym_gui.bench.{name}")
+        choice = {"only": only} if "only" in signature(module.measure).parameters else {}
+        if only and not choice:
+            raise click.UsageError(f"{name} has no parts to choose from.")
+        result = module.measure(quick=quick, **choice)
         if as_json:
             print_json(result)
         else:

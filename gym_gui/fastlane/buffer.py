@@ -12,11 +12,12 @@ A mapped ring is never truncated by us; a new frame size is a new generation in 
 from __future__ import annotations
 
 import os
+import struct
 import time
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, List, Optional, Tuple, Union
+from typing import Any, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from gym_gui.core.errors import FrameShapeError, RingError
 from gym_gui.fastlane import layout, mapping
@@ -119,9 +120,9 @@ class FastLaneWriter:
         bytes. Raises FrameShapeError before any byte is written.
         """
         pixels, columns_first = pixels_of(frame, self._shape)
-        base, target = self._begin(pixel_format)
+        base, target = self._begin(metrics, step, episode, pixel_format, columns_first)
         target[:] = pixels
-        return self._commit(base, metrics, step, episode, pixel_format, columns_first)
+        return self._commit(base)
 
     def publish_rows(
         self,
@@ -141,7 +142,7 @@ class FastLaneWriter:
         line = width * channels
         if row_stride < line or len(rows) < row_stride * (height - 1) + line:
             raise _does_not_fit(self._shape, f"{len(rows)} bytes in rows of {row_stride}")
-        base, target = self._begin(pixel_format)
+        base, target = self._begin(metrics, step, episode, pixel_format, False)
         if row_stride == line:
             target[:] = rows[: line * height]
         else:
@@ -149,7 +150,7 @@ class FastLaneWriter:
                 target[row * line : (row + 1) * line] = rows[
                     row * row_stride : row * row_stride + line
                 ]
-        return self._commit(base, metrics, step, episode, pixel_format, False)
+        return self._commit(base)
 
     @contextmanager
     def loan(
@@ -164,11 +165,19 @@ class FastLaneWriter:
 
         An exception inside gives the slot back unpublished.
         """
-        base, target = self._begin(pixel_format)
+        base, target = self._begin(metrics, step, episode, pixel_format, False)
         yield target
-        self._commit(base, metrics, step, episode, pixel_format, False)
+        self._commit(base)
 
-    def _begin(self, pixel_format: Optional[PixelFormat]) -> Tuple[int, memoryview]:
+    def _begin(
+        self,
+        metrics: FastLaneMetrics,
+        step: int,
+        episode: int,
+        pixel_format: Optional[PixelFormat],
+        columns_first: bool,
+    ) -> Tuple[int, memoryview]:
+        """Mark the next slot and write what belongs to the frame; return its words and pixels."""
         if pixel_format is not None and pixel_format.channels != self._shape[2]:
             raise _does_not_fit(self._shape, pixel_format.name)
         if _getpid() != self._pid:
@@ -178,20 +187,8 @@ class FastLaneWriter:
             )
         number = self._head + 1
         base, target = self._views[number % self._slots]
-        self._words[base] = 2 * number - 1  # SYNC slot: readers skip it from here
-        return base, target
-
-    def _commit(
-        self,
-        base: int,
-        metrics: FastLaneMetrics,
-        step: int,
-        episode: int,
-        pixel_format: Optional[PixelFormat],
-        columns_first: bool,
-    ) -> int:
         words, floats = self._words, self._floats
-        number = self._head + 1
+        words[base] = 2 * number - 1  # SYNC slot: readers skip it from here
         words[base + 1] = _monotonic_ns()
         words[base + 2] = step
         words[base + 3] = episode
@@ -199,10 +196,15 @@ class FastLaneWriter:
         kind = (pixel_format, columns_first)
         if self._shapes[number % self._slots] != kind:
             self._describe(base, number, kind)
+        return base, target
+
+    def _commit(self, base: int) -> int:
+        """Say that the marked slot is whole. Little is left to do: the copy emptied the caches."""
+        number = self._head + 1
         if self._crc:
-            words[base + layout.S_CRC] = self._checksum(base, number)
-        words[base] = 2 * number  # SYNC slot: frame `number` is whole
-        words[layout.W_HEAD] = number  # SYNC head: the newest frame moves last
+            self._words[base + layout.S_CRC] = self._checksum(base, number)
+        self._words[base] = 2 * number  # SYNC slot: frame `number` is whole
+        self._words[layout.W_HEAD] = number  # SYNC head: the newest frame moves last
         self._head = number
         return number
 
@@ -292,6 +294,34 @@ def _does_not_fit(shape: Tuple[int, int, int], got: str) -> FrameShapeError:
     )
 
 
+class _Shape(NamedTuple):
+    """How a slot's pixels lie, found sound."""
+
+    described: Tuple[int, ...]
+    length: int
+    form: PixelFormat
+    columns_first: bool
+
+    @classmethod
+    def of(cls, described: Tuple[int, ...], capacity: int) -> Optional[_Shape]:
+        """Check a slot's own words, which are untrusted; None where they cannot be."""
+        height, width, channels, kind, row_stride = described
+        columns_first = bool(kind & layout.COLUMNS_FIRST)
+        form = _FORMATS.get(kind & ~layout.COLUMNS_FIRST)
+        lines, line = (width, height) if columns_first else (height, width)
+        length = lines * row_stride
+        sound = 0 < length <= capacity and 0 < line * channels <= row_stride
+        if form is None or form.channels != channels or not sound:
+            return None
+        return cls(described, length, form, columns_first)
+
+
+_FORMATS = {int(form): form for form in PixelFormat}
+_HUD = struct.Struct("@QQQddd")  # words 1 to 6 of a slot
+_SHAPE = struct.Struct("@QQQQQ")  # words 7 to 11
+_new = tuple.__new__  # a named tuple's own constructor takes several times as long
+
+
 class FastLaneReader:
     """One viewer of a ring. Every number in the file is untrusted and checked against its size."""
 
@@ -310,7 +340,9 @@ class FastLaneReader:
             words[layout.W_WIDTH], words[layout.W_HEIGHT], words[layout.W_CHANNELS]
         )
         self.refused = 0
+        self._words, self._bytes = words, self._map.bytes
         self._last = 0
+        self._known: Optional[_Shape] = None  # the frame's before: mostly the next one's too
         self._probe_at = 0
         self._alive = True
         self._side = ViewerSide(self._map)
@@ -335,7 +367,7 @@ class FastLaneReader:
 
         Otherwise IDLE, or REPLACED, CLOSED or LOST, with None.
         """
-        words = self._map.words
+        words = self._words
         for _ in range(_RETRIES):
             head = words[layout.W_HEAD]  # SYNC head: read before the slot it names
             if head <= self._last:
@@ -351,34 +383,33 @@ class FastLaneReader:
         return self._no_news(), None
 
     def _read(self, head: int) -> Optional[FastLaneFrame]:
-        words, floats = self._map.words, self._map.floats
+        words = self._words
         at = layout.PAGE + (head % self._slots) * self._stride
         base = at >> 3
         if words[base] != 2 * head:  # SYNC slot: whole, and the one the head names
             return None
-        monotonic_ns, step, episode = words[base + 1], words[base + 2], words[base + 3]
-        metrics = FastLaneMetrics(floats[base + 4], floats[base + 5], floats[base + 6])
-        height, width, channels = words[base + 7], words[base + 8], words[base + 9]
-        kind, row_stride = words[base + 10], words[base + 11]
-        columns_first = kind & layout.COLUMNS_FIRST
-        lines, line = (width, height) if columns_first else (height, width)
-        length = lines * row_stride
-        if not (0 < length <= self._capacity and line * channels <= row_stride):
-            return None
+        monotonic_ns, step, episode, *metrics = _HUD.unpack_from(self._bytes, at + 8)
+        described = _SHAPE.unpack_from(self._bytes, at + 8 * layout.S_HEIGHT)
+        shape = self._known
+        if shape is None or described != shape.described:
+            shape = _Shape.of(described, self._capacity)
+            if shape is None:
+                return None
+            self._known = shape
         start = at + layout.PAGE
-        data = bytes(self._map.bytes[start : start + length])
+        data = bytes(self._bytes[start : start + shape.length])
         if self._crc and not self._whole(at, head, data):
             return None
         if words[base] != 2 * head:  # SYNC slot: still the same after the copy
             return None
-        form = _FORMATS.get(kind & ~layout.COLUMNS_FIRST)
-        if form is None or form.channels != channels:
-            return None
-        if columns_first:
+        height, width, channels, _, row_stride = described
+        if shape.columns_first:
             data, row_stride = rows_first(data, height, width, channels), width * channels
-        return FastLaneFrame(
-            data, width, height, channels, metrics, head, step, episode, form, row_stride,
-            monotonic_ns,
+        numbers = _new(FastLaneMetrics, metrics)
+        return _new(
+            FastLaneFrame,
+            (data, width, height, channels, numbers, head, step, episode, shape.form, row_stride,
+             monotonic_ns),
         )  # fmt: skip
 
     def _whole(self, at: int, number: int, data: bytes) -> bool:
@@ -446,6 +477,3 @@ class FastLaneReader:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-_FORMATS = {int(form): form for form in PixelFormat}
