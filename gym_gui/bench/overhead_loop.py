@@ -1,7 +1,7 @@
 """A training loop without training: random actions, in stretches that the benchmark asks for.
 
 Knows nothing of gym-gui. ``python overhead_loop.py ENV_ID MODULE SOCKET``; each line ``SECONDS`` on
-the socket is answered by ``STEPS SECONDS``, measured by the loop itself.
+the socket is answered by ``STEPS SECONDS CPU_SECONDS``, measured by the loop itself.
 """
 
 import importlib
@@ -15,8 +15,9 @@ LOOK_EVERY = 50  # steps between looks at the clock
 
 
 def stretch(env, seconds):
-    """Step for about so long; return steps and seconds."""
+    """Step for about so long; return steps, seconds, and this process's own computing."""
     steps = 0
+    computed = time.process_time()
     begun = now = time.perf_counter()
     while now - begun < seconds:
         for _ in range(LOOK_EVERY):
@@ -25,7 +26,7 @@ def stretch(env, seconds):
                 env.reset()
         steps += LOOK_EVERY
         now = time.perf_counter()
-    return steps, now - begun
+    return steps, now - begun, time.process_time() - computed
 
 
 def main(env_id, module, path):
@@ -38,8 +39,7 @@ def main(env_id, module, path):
     with socket.socket(socket.AF_UNIX) as link:
         link.connect(path)
         for line in link.makefile("r"):
-            steps, seconds = stretch(env, float(line))
-            link.sendall(f"{steps} {seconds}\n".encode())
+            link.sendall(f"{' '.join(map(str, stretch(env, float(line))))}\n".encode())
     env.close()
 
 

@@ -34,7 +34,7 @@ def bench() -> None:
 def _command(name: str, line: str) -> click.Command:
     @click.command(name, help=line)
     @click.option("--quick", is_flag=True, help="A short form: seconds instead of minutes.")
-    @click.option("--only", default="", help="Only the parts with this in their name.")
+    @click.option("--only", default="", help="Only the parts whose name begins so.")
     @json_option
     def measure(quick: bool, only: str, as_json: bool) -> int:
         module = importlib.import_module(f"gym_gui.bench.{name}")
