@@ -26,6 +26,7 @@ from gym_gui.core.paths import DataDir
 @click.option("--episode", type=click.IntRange(min=0), help="Of pictures. [default: the last one]")
 @click.option("--step", type=click.IntRange(min=-1), help="Of a .png; -1 is the reset.")
 @click.option("--fps", type=click.FloatRange(min=1), default=50.0, show_default=True)
+@click.option("--by-human", is_flag=True, help="Of a dataset: only episodes a human acted in.")
 @click.option("--hud", is_flag=True, help="Draw step, return, reward and action in.")
 @data_dir_option
 @json_option
@@ -38,6 +39,7 @@ def export(
     episode: int | None,
     step: int | None,
     fps: float,
+    by_human: bool,
     hud: bool,
     data_dir: DataDir,
     as_json: bool,
@@ -52,11 +54,12 @@ def export(
       gym-gui export last returns.csv --what episodes
       gym-gui export last episode.mp4 --episode 3 --hud
       gym-gui export last cartpole/ppo-v0 --to minari
+      gym-gui export last cartpole/human-v0 --to minari --by-human
     """
     from gym_gui.services.exporting import Export, export
 
     run_dir = data_dir.run(find_run(data_dir, run).run_id)
-    wanted = Export(path, to or "", what, stream, episode, step, fps, hud)
+    wanted = Export(path, to or "", what, stream, episode, step, fps, hud, by_human)
     count = export(run_dir, wanted, progress=_progress)
     if as_json:
         print_json({"run_id": run_dir.run_id, "path": str(path), "written": count})

@@ -105,7 +105,7 @@ def replay(
 def verify(run: str, sample: int | None, data_dir: DataDir, as_json: bool) -> int:
     """Simulate the episodes of RUN again and compare every reward and observation.
 
-    Exits 1 when one of them is not as it was recorded.
+    The result is kept with the run. Exits 1 when one of them is not as it was recorded.
     """
     from gym_gui.services.verify import verify_run
 

@@ -78,16 +78,23 @@ def _row(record: RunRecord) -> tuple[object, ...]:
 @json_option
 def show(run: str, data_dir: DataDir, as_json: bool) -> int:
     """Show one run: its command, its state, its totals and where its files are."""
+    from gym_gui.services.verify import last_report
     from gym_gui.services.workers.counts import vector_note
 
     record = find_run(data_dir, run)
     folder = data_dir.run(record.run_id)
     vector_steps, autoresets = _vector_counts(folder)
     if as_json:
-        counts = {"vector_steps": vector_steps, "autoresets": autoresets}
-        print_json({**record_as_dict(record), **counts, "folder": str(folder.root)})
+        found = last_report(folder)
+        more = {
+            "vector_steps": vector_steps,
+            "autoresets": autoresets,
+            "verified": found.to_dict() if found else None,
+        }
+        print_json({**record_as_dict(record), **more, "folder": str(folder.root)})
         return 0
     note = vector_note(vector_steps, autoresets)
+    verified = last_report(folder)
     for label, text in {
         "run": record.run_id,
         "name": record.spec.name,
@@ -99,6 +106,7 @@ def show(run: str, data_dir: DataDir, as_json: bool) -> int:
         "steps": f"{record.steps:,}" + (f" ({note})" if note else ""),
         "episodes": f"{record.episodes:,}",
         "policies": _policies(record, data_dir),
+        "verified": str(verified) if verified else "",
         "notes": record.spec.notes,
         "tags": ", ".join(record.spec.tags),
         "folder": folder.root,

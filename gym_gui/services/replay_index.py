@@ -68,14 +68,23 @@ def episode_index(run_dir: RunDir) -> EpisodeIndex:
 
 def largest_reward(run_dir: RunDir) -> tuple[int, int, int]:
     """Return (stream, episode, step) of the largest reward of all. Reads every step."""
+    return largest_rewards(run_dir, limit=1)[0][:3]
+
+
+def largest_rewards(run_dir: RunDir, *, limit: int = 10) -> list[tuple[int, int, int, float]]:
+    """Return (stream, episode, step, reward) of the largest rewards, the largest first.
+
+    Reads every step. Raises ReplayError for a run without any.
+    """
     with RunReader(run_dir.store) as reader:
         found = reader.query(
-            "SELECT id >> 40, episode, step FROM steps WHERE reward IS NOT NULL"
-            " ORDER BY reward DESC, id LIMIT 1"
+            "SELECT id >> 40, episode, step, reward FROM steps WHERE reward IS NOT NULL"
+            " ORDER BY reward DESC, id LIMIT ?",
+            (limit,),
         )
     if not found:
         raise ReplayError("The run recorded no step.", next_step="Choose another run.")
-    return found[0]
+    return [tuple(row) for row in found]
 
 
 def episode_of_seed(run_dir: RunDir, seed: int | None, fallback: int) -> tuple[int, int]:

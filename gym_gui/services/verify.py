@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,6 +15,8 @@ from gym_gui.core.paths import RunDir
 from gym_gui.core.records import EpisodeRecord
 from gym_gui.services.replay import EpisodeReplay
 from gym_gui.telemetry.reader import RunReader
+
+_REPORT = "verify.json"
 
 
 @dataclass
@@ -26,12 +31,17 @@ class Finding:
 
 @dataclass
 class VerifyReport:
-    """episodes: compared; repeated: equal in every reward, observation and end."""
+    """episodes: compared; repeated: equal in every reward, observation and end.
+
+    known: finished episodes of the run at that time; verified_ns: when, in Unix nanoseconds.
+    """
 
     run_id: str
     episodes: int = 0
     repeated: int = 0
     steps: int = 0
+    known: int = 0
+    verified_ns: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     @property
@@ -40,6 +50,16 @@ class VerifyReport:
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "reproducible": self.reproducible}
+
+    def __str__(self) -> str:
+        if not self.episodes:
+            return "Not verified."
+        part = "" if self.episodes >= self.known else f", a sample of {self.known:,}"
+        words = f"{self.repeated:,} of {self.episodes:,} episodes repeat exactly{part}."
+        if self.findings:
+            first = self.findings[0]
+            words += f" The first that does not: episode {first.episode}, {first.reason}."
+        return words
 
 
 def verify_run(
@@ -51,10 +71,11 @@ def verify_run(
 ) -> VerifyReport:
     """Re-simulate all finished episodes of a run, or ``sample`` of them chosen evenly at random.
 
-    progress(done, all) is called after each. Raises ReplayError when the run has none.
+    progress(done, all) is called after each. The result is kept with the run, unless it was
+    cancelled. Raises ReplayError when the run has none.
     """
-    chosen = _choose(run_dir, sample)
-    report = VerifyReport(run_dir.run_id)
+    chosen, known = _choose(run_dir, sample)
+    report = VerifyReport(run_dir.run_id, known=known)
     replay: EpisodeReplay | None = None
     try:
         for done, episode in enumerate(chosen):
@@ -66,10 +87,35 @@ def verify_run(
     finally:
         if replay is not None:
             replay.close()
+    if report.episodes == len(chosen):
+        report.verified_ns = time.time_ns()
+        _save(run_dir, report)
     return report
 
 
-def _choose(run_dir: RunDir, sample: int | None) -> list[EpisodeRecord]:
+def last_report(run_dir: RunDir) -> VerifyReport | None:
+    """Return what the last verification of a run found, None where there was none."""
+    try:
+        told = json.loads((run_dir.root / _REPORT).read_text(encoding="utf-8"))
+        told["findings"] = [Finding(**found) for found in told["findings"]]
+        told.pop("reproducible", None)
+        return VerifyReport(**told)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _save(run_dir: RunDir, report: VerifyReport) -> None:
+    part = run_dir.root / f".{_REPORT}.{os.getpid()}"
+    try:
+        part.write_text(json.dumps(report.to_dict()), encoding="utf-8")
+        part.replace(run_dir.root / _REPORT)
+    except OSError:
+        part.unlink(
+            missing_ok=True
+        )  # a run on a disk that cannot be written is verified all the same
+
+
+def _choose(run_dir: RunDir, sample: int | None) -> tuple[list[EpisodeRecord], int]:
     with RunReader(run_dir.store) as reader:
         # In a game each agent has totals of its own: the episode is compared once.
         found = {(item.stream, item.episode): item for item in reader.episodes()}
@@ -78,9 +124,10 @@ def _choose(run_dir: RunDir, sample: int | None) -> list[EpisodeRecord]:
         raise ReplayError(
             "The run has no finished episode to compare.", next_step="Let it train for longer."
         )
-    if sample is not None and sample < len(episodes):
+    known = len(episodes)
+    if sample is not None and sample < known:
         episodes = random.Random(0).sample(episodes, sample)
-    return sorted(episodes, key=lambda item: (item.stream, item.episode))
+    return sorted(episodes, key=lambda item: (item.stream, item.episode)), known
 
 
 def _compare(

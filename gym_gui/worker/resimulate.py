@@ -21,6 +21,7 @@ import zlib
 from typing import Any, BinaryIO, Optional
 
 from gym_gui.worker import encode, remake
+from gym_gui.worker.comparing import is_recorded, numbers
 from gym_gui.worker.render import Painter, Picture
 from gym_gui.worker.state import replay_reset
 
@@ -118,10 +119,9 @@ class Resimulation:
     ) -> Optional[dict[str, Any]]:
         episode = self._loaded()
         recorded = episode.observations[step + 1]
-        if recorded is not None:
+        if recorded is not None and not is_recorded(observation, recorded, self._encoder):
             seen = json.loads(self._encoder(observation))
-            if seen != recorded and seen != self._as_written(recorded, observation):
-                return _diverged(step, "observation", recorded, seen)
+            return _diverged(step, "observation", recorded, seen)
         if step < 0:
             return None
         wanted = episode.rewards[step]
@@ -131,23 +131,6 @@ class Resimulation:
         if ended != episode.ends[step]:
             return _diverged(step, "end of the episode", episode.ends[step], ended)
         return None
-
-    def _as_written(self, recorded: Any, observation: Any) -> Any:
-        """Return a recorded observation as the tap writes it: floats with their type's digits.
-
-        Recordings of other programs write a 32-bit float with a double's digits.
-        """
-        if isinstance(recorded, dict) and isinstance(observation, dict):
-            return {k: self._as_written(v, observation.get(k)) for k, v in recorded.items()}
-        if isinstance(recorded, list) and isinstance(observation, (list, tuple)):
-            return [self._as_written(*both) for both in zip(recorded, observation)]
-        if getattr(getattr(observation, "dtype", None), "kind", "") != "f":
-            return recorded
-        try:
-            typed = observation.dtype.type(_numbers(recorded))
-        except (TypeError, ValueError):
-            return recorded
-        return json.loads(self._encoder(typed))
 
     def frame(self, step: int) -> tuple[dict[str, int], bytes]:
         """Return the picture after ``step`` steps: its size, and RGB rows."""
@@ -203,16 +186,10 @@ def to_action(space: Any, value: Any, *, wide: bool = False) -> Any:
     kind = getattr(space, "dtype", None)
     if isinstance(value, list):
         floats = kind is not None and np.issubdtype(kind, np.floating)
-        return np.array(_numbers(value), dtype=np.float64 if wide and floats else kind)
+        return np.array(numbers(value), dtype=np.float64 if wide and floats else kind)
     if kind is None or isinstance(value, str) or getattr(space, "shape", ()) not in ((), None):
         return value
     return np.dtype(kind).type(value)
-
-
-def _numbers(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    return float(value) if isinstance(value, str) else value
 
 
 def _diverged(step: int, what: str, recorded: Any, got: Any) -> dict[str, Any]:

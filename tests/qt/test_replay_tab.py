@@ -9,8 +9,11 @@ import pytest
 from PySide6 import QtCore, QtGui
 
 from gym_gui.core.ids import new_run_id
+from gym_gui.core.records import STEP_HUMAN, STEP_INTERVENTION, StepRecord
 from gym_gui.services.replay import EpisodeReplay
+from gym_gui.ui import theme
 from gym_gui.ui.widgets.replay_tab import ReplayTab
+from gym_gui.ui.widgets.timeline import Timeline
 
 SCRIPT = """
 import gymnasium
@@ -108,3 +111,54 @@ def test_a_run_that_is_not_there_is_said(qtbot, gym_gui, open_tab) -> None:
     qtbot.waitUntil(lambda: bool(tab.pane.message.text()), timeout=30_000)
     tab.go_to_step(3)
     assert tab.pane.shown == -2
+
+
+def test_a_verification_is_shown_and_kept_with_the_run(qtbot, gym_gui, tmp_path, open_tab) -> None:
+    run_id = record(gym_gui, tmp_path)
+    tab = open_tab(run_id)
+    qtbot.waitUntil(lambda: tab.pane.shown == -1, timeout=30_000)
+    tab.verify.button.click()
+    qtbot.waitUntil(lambda: tab.verify.words.text().startswith("Verified"), timeout=60_000)
+    assert "4 of 4 episodes repeat exactly" in tab.verify.words.text()
+    again = open_tab(run_id)
+    qtbot.waitUntil(lambda: again.verify.words.text() == tab.verify.words.text(), timeout=30_000)
+    assert "4 of 4" in gym_gui("runs", "show", run_id).stdout
+
+
+def test_the_episode_on_the_screen_is_exported_and_a_cancelled_one_leaves_nothing(
+    qtbot, gym_gui, tmp_path, open_tab
+) -> None:
+    tab = open_tab(record(gym_gui, tmp_path))
+    qtbot.waitUntil(lambda: tab.pane.shown == -1, timeout=30_000)
+    dialog = tab.open_export()
+    dialog.kind.setCurrentIndex(dialog.kind.findData(".gif"))
+    dialog.path.setText(str(tmp_path / "cancelled.gif"))
+    dialog._advanced.connect(lambda done, total: dialog._cancel.set())
+    dialog.begin()
+    qtbot.waitUntil(lambda: "nothing was written" in dialog.note.text(), timeout=60_000)
+    dialog._advanced.disconnect()
+    dialog.path.setText(str(tmp_path / "episode.gif"))
+    dialog.begin()
+    qtbot.waitUntil(lambda: dialog.note.text().startswith("Written to"), timeout=60_000)
+    assert sorted(path.name for path in tmp_path.glob("*.gif")) == ["episode.gif"]
+    dialog.close()
+
+
+def test_the_timeline_marks_interventions_and_large_rewards(qtbot) -> None:
+    human = STEP_HUMAN | STEP_INTERVENTION
+    steps = [
+        StepRecord(0, n, 0, n, 0, 10.0 if n == 70 else 0.0, False, False, flags=human * (n < 3))
+        for n in range(100)
+    ]
+    line = Timeline()
+    qtbot.addWidget(line)
+    line.resize(200, 8)
+    line.show_steps(steps)
+    assert line.interventions == 3
+    assert line.toolTip() == "3 interventions, 1 large rewards"
+    with qtbot.waitSignal(line.step_chosen) as chosen:
+        qtbot.mouseClick(line, QtCore.Qt.MouseButton.LeftButton, pos=QtCore.QPoint(140, 4))
+    assert chosen.args == [70]
+    image = line.grab().toImage()
+    assert image.pixelColor(2, 4) == QtGui.QColor(theme.current().warn)
+    assert image.pixelColor(141, 4) == QtGui.QColor(theme.current().good)

@@ -31,6 +31,7 @@ class Export:
     kind: a key of ``ENDINGS``; "" for the path's ending.
     what: ``steps``, ``episodes`` or ``metrics``, of tables.
     episode, step, frames_per_s, hud: of pictures; episode None is the last one that ended.
+    by_human: of a dataset, only the episodes in which a human acted, as demonstrations.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Export:
     step: int | None = None
     frames_per_s: float = 50.0
     hud: bool = False
+    by_human: bool = False
 
 
 def export(run_dir: RunDir, wanted: Export, *, progress: Progress = silent) -> int:
@@ -69,7 +71,13 @@ def export(run_dir: RunDir, wanted: Export, *, progress: Progress = silent) -> i
         return write_events(run_dir.store, wanted.path, progress=progress)
     from gym_gui.services.exporting.minari_dataset import write_dataset
 
-    write_dataset(run_dir.store, str(wanted.path), progress=progress, stream=wanted.stream)
+    write_dataset(
+        run_dir.store,
+        str(wanted.path),
+        progress=progress,
+        stream=wanted.stream,
+        by_human=wanted.by_human,
+    )
     return 0
 
 

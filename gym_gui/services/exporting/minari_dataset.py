@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +15,13 @@ from typing import Any
 import numpy as np
 
 from gym_gui.core.errors import UsageError
-from gym_gui.core.records import EpisodeRecord, StreamInfo
+from gym_gui.core.records import (
+    STEP_HUMAN,
+    STEP_INTERVENTION,
+    EpisodeRecord,
+    StepRecord,
+    StreamInfo,
+)
 from gym_gui.services.exporting.work import Progress, advance
 from gym_gui.telemetry.reader import RunReader
 
@@ -23,9 +30,18 @@ _root_lock = threading.Lock()  # the variable belongs to the whole process
 
 
 def write_dataset(
-    store: Path, dataset_id: str, *, progress: Progress, stream: int | None = None, author: str = ""
+    store: Path,
+    dataset_id: str,
+    *,
+    progress: Progress,
+    stream: int | None = None,
+    author: str = "",
+    by_human: bool = False,
 ) -> Path:
     """Write all finished episodes under ``dataset_id`` (``name-v0``); return the folder.
+
+    by_human: only those in which a human acted. Their infos tell for each step whether the
+    action was the ``human``'s and an ``intervention``, and what the policy had proposed.
 
     Needs whole observations and an environment that can be made here. Raises UsageError with the
     cause otherwise, and for an id that is taken.
@@ -44,9 +60,12 @@ def write_dataset(
     with RunReader(store) as reader:
         info = _stream(reader, stream)
         spec, spaces = _spaces(info)
-        episodes = list(_episodes(reader, info.stream, spaces, buffer, progress))
+        found = _episodes(reader, info.stream, spaces, buffer, progress)
+        chosen = (made for made, human in found if human or not by_human)
+        episodes = [replace(made, id=number) for number, made in enumerate(chosen)]
     if not episodes:
-        raise UsageError("No episode of the run has ended.", next_step="Choose another run.")
+        cause = "In no finished episode a human acted." if by_human else "No episode has ended."
+        raise UsageError(cause, next_step="Choose another run.")
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".gym-gui-", dir=root) as part, _datasets_in(Path(part)):
         with warnings.catch_warnings():
@@ -137,7 +156,8 @@ def _spaces(info: StreamInfo) -> tuple[Any, tuple[Any, Any]]:
 
 def _episodes(
     reader: RunReader, stream: int, spaces: tuple[Any, Any], buffer: Any, progress: Progress
-) -> Iterator[Any]:
+) -> Iterator[tuple[Any, bool]]:
+    """Yield each finished episode, and whether a human acted in it."""
     records = reader.episodes(stream=stream)
     for number, record in enumerate(records):
         advance(progress, number, len(records))
@@ -147,7 +167,7 @@ def _episodes(
 
 def _episode(
     reader: RunReader, record: EpisodeRecord, number: int, spaces: tuple[Any, Any], buffer: Any
-) -> Any:
+) -> tuple[Any, bool]:
     steps = reader.episode_steps(record.stream, record.episode)
     reset = reader.reset(record.stream, record.episode)
     if reset is None or len(steps) != record.length:
@@ -155,7 +175,8 @@ def _episode(
             f"Episode {record.episode} is not whole.", next_step="`gym-gui repair` names gaps."
         )
     seen = [reset.observation, *(step.observation for step in steps)]
-    return buffer(
+    human = any(step.flags & STEP_HUMAN for step in steps)
+    made = buffer(
         id=number,
         seed=reset.seed,
         options=None,
@@ -164,8 +185,31 @@ def _episode(
         rewards=[step.reward for step in steps],
         terminations=[step.terminated for step in steps],
         truncations=[step.truncated for step in steps],
-        infos=None,
+        infos=_infos(spaces[1], steps) if human else None,
     )
+    return made, human
+
+
+def _infos(space: Any, steps: Sequence[StepRecord]) -> dict[str, Any]:
+    """Return who acted, one entry for the reset and one a step, as interactive imitation needs.
+
+    proposed_action: the policy's; -1 or NaN where it was not asked.
+    """
+    infos: dict[str, Any] = {
+        "human": [False, *(bool(step.flags & STEP_HUMAN) for step in steps)],
+        "intervention": [False, *(bool(step.flags & STEP_INTERVENTION) for step in steps)],
+    }
+    if any(step.proposed_action is not None for step in steps):
+        proposed = [None, *(step.proposed_action for step in steps)]
+        kind = type(space).__name__
+        if kind == "Discrete":
+            infos["proposed_action"] = [-1 if a is None else int(a) for a in proposed]
+        elif kind == "Box":
+            none = np.full(space.shape, np.nan)
+            infos["proposed_action"] = [
+                none if a is None else np.asarray(a, np.float64) for a in proposed
+            ]
+    return infos
 
 
 def _column(space: Any, values: Sequence[Any]) -> Any:

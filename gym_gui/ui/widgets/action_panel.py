@@ -31,7 +31,7 @@ class ActionPanel(QtWidgets.QWidget):
         self._values: list[QtWidgets.QLabel] = []
         self._quiet = False
         self._layout = QtWidgets.QVBoxLayout(self)
-        self._layout.setContentsMargins(10, 4, 4, 4)
+        self._layout.setContentsMargins(10, 4, 10, 4)
         self._body = QtWidgets.QWidget()
         self._layout.addWidget(self._body)
         self._layout.addStretch(1)
@@ -209,7 +209,7 @@ def keys_legend(mapping: KeyMap) -> str:
 
 
 def _with_keys(title: str, keys: list[str]) -> str:
-    return f"{title}   {' · '.join(keys[-2:])}" if keys else title
+    return f"{title}   [ {keys[-1]} ]" if keys else title
 
 
 def _heading(text: str) -> QtWidgets.QLabel:

@@ -81,7 +81,7 @@ class PlayTab(QtWidgets.QWidget):
         column = QtWidgets.QVBoxLayout(side)
         column.setContentsMargins(0, 6, 0, 0)
         grid = QtWidgets.QGridLayout()
-        grid.setContentsMargins(10, 0, 4, 6)
+        grid.setContentsMargins(10, 0, 10, 6)
         self.again = self._button(self.tr("Reset"), self.tr("Begin anew with the seed above"))
         self.pause = self._button(self.tr("Pause"), self.tr("Let time stand still"))
         self.pause.setCheckable(True)

@@ -7,6 +7,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 from gym_gui.services.replay_index import JUMPS
 from gym_gui.ui import theme
 from gym_gui.ui.icons import icon
+from gym_gui.ui.widgets.timeline import Timeline
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 
@@ -33,7 +34,10 @@ class ReplayBar(QtWidgets.QFrame):
         self.step, self.step_field = self._scale(self.tr("Step"), self.step_chosen)
         grid.addWidget(self.step, 1, 1)
         grid.addWidget(self.step_field, 1, 2)
-        grid.addLayout(self._make_buttons(), 2, 0, 1, 3)
+        self.timeline = Timeline()
+        self.timeline.step_chosen.connect(self.step_chosen)
+        grid.addWidget(self.timeline, 2, 1)
+        grid.addLayout(self._make_buttons(), 3, 0, 1, 3)
         grid.setColumnStretch(1, 1)
 
     def _scale(
@@ -78,6 +82,8 @@ class ReplayBar(QtWidgets.QFrame):
         self.jump.addItem(self.tr("Jump to…"), "")
         for where in JUMPS:
             self.jump.addItem(self.tr(where.capitalize()), where)
+            if where == "largest reward":
+                self.jump.addItem(self.tr("Next largest reward"), "next largest reward")
         self.jump.activated.connect(self._jumped)
         row.addWidget(self.jump)
         self.beside = QtWidgets.QComboBox()

@@ -108,7 +108,7 @@ class ReplayPane(QtWidgets.QWidget):
             values = (
                 f"{step:,} of {len(episode.steps) - 1:,}{end}", _short(row.action),
                 f"{row.reward:g}", f"{episode.returns[step]:g}", _short(row.observation),
-                _who(row.flags, row.proposed_action),
+                _who(row.flags, row.proposed_action, row.agent),
             )  # fmt: skip
         for name, value in zip(_FACTS, values, strict=True):
             self._facts[name].setText(value)
@@ -180,7 +180,8 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-def _who(flags: int, proposed: Any) -> str:
+def _who(flags: int, proposed: Any, agent: str) -> str:
+    who = "human" if flags & STEP_HUMAN else "policy" if agent else "agent"
     if flags & STEP_INTERVENTION:
-        return f"human; the policy proposed {_short(proposed)}"
-    return "human" if flags & STEP_HUMAN else "agent"
+        who = f"human, an intervention; the policy proposed {_short(proposed)}"
+    return f"{agent} ({who})" if agent else who

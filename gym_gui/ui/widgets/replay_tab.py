@@ -12,9 +12,11 @@ from gym_gui.controllers.replay_player import Opened
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunRecord
 from gym_gui.services.registry import RunRegistry
-from gym_gui.services.replay_index import EpisodeIndex, episode_index, largest_reward
+from gym_gui.services.replay_index import EpisodeIndex, episode_index, largest_rewards
+from gym_gui.ui.widgets.export_dialog import ExportDialog
 from gym_gui.ui.widgets.replay_bar import ReplayBar
 from gym_gui.ui.widgets.replay_pane import ReplayPane
+from gym_gui.ui.widgets.verify_strip import VerifyStrip
 
 TICK_MS = 16
 PACE = 30.0  # steps a second at 1×, where the environment names no pace of its own
@@ -35,6 +37,8 @@ class ReplayTab(QtWidgets.QWidget):
         self._wanted: tuple[int, int, int] | None = None  # stream, episode, step
         self._pace = PACE
         self._at = -1.0
+        self._rewards: list[tuple[int, int, int, float]] = []
+        self._reward_at = -1
         self._clock = time.monotonic()
         self.beside: ReplayPane | None = None
         self._build()
@@ -45,6 +49,13 @@ class ReplayTab(QtWidgets.QWidget):
     def _build(self) -> None:
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
+        self.verify = VerifyStrip(self._run_dir)
+        self.export = QtWidgets.QPushButton(self.tr("Export…"))
+        self.export.clicked.connect(self.open_export)
+        top = QtWidgets.QHBoxLayout()
+        top.addWidget(self.verify, 1)
+        top.addWidget(self.export)
+        layout.addLayout(top)
         self.pane = ReplayPane(self._run_dir)
         self.pane.opened.connect(self._opened)
         self.pane.paced.connect(self._set_pace)
@@ -115,21 +126,33 @@ class ReplayTab(QtWidgets.QWidget):
         """Open the best, worst, longest, … episode; or the step of the largest reward."""
         if self._index is None:
             return
-        if where == "largest reward":
-            self._background.run(
-                lambda: largest_reward(self._run_dir),
-                done=lambda found: self.show_episode(*found),
-                failed=self.pane._failed,
-            )
+        if where in ("largest reward", "next largest reward"):
+            self._to_large_reward(first=where == "largest reward")
             return
         index = self._index
         self._background.run(
             lambda: index.jump(where), done=self.open_position, failed=self.pane._failed
         )
 
+    def _to_large_reward(self, *, first: bool) -> None:
+        """Go to the largest reward of the run, or to the one that follows in size."""
+
+        def go(found: list[tuple[int, int, int, float]]) -> None:
+            self._rewards = found
+            self._reward_at = 0 if first else (self._reward_at + 1) % len(found)
+            self.show_episode(*found[self._reward_at][:3])
+
+        if first or not self._rewards:
+            self._background.run(
+                lambda: largest_rewards(self._run_dir), done=go, failed=self.pane._failed
+            )
+        else:
+            go(self._rewards)
+
     @QtCore.Slot(object)
     def _opened(self, episode: Opened) -> None:
         self.bar.set_steps(len(episode.steps))
+        self.bar.timeline.show_steps(episode.steps)
         wanted = self._wanted
         here = wanted is not None and wanted[:2] == (episode.stream, episode.episode)
         self.go_to_step(wanted[2] if wanted is not None and here else -1)
@@ -201,6 +224,21 @@ class ReplayTab(QtWidgets.QWidget):
         seed = episode.reset.seed if episode.reset is not None else None
         self.beside.player.open_seed(seed, episode.episode)
 
+    def open_export(self) -> ExportDialog:
+        """Open the dialog that writes the run, or the episode that is shown, for others."""
+        episode = self.pane.episode
+        dialog = ExportDialog(
+            self._run_dir,
+            stream=episode.stream if episode else 0,
+            episode=episode.episode if episode else None,
+            step=self.bar.step.value(),
+            frames_per_s=self._pace,
+            parent=self,
+        )
+        dialog.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+        return dialog
+
     # -- end ------------------------------------------------------------------------------------
 
     def hideEvent(self, event: QtGui.QHideEvent) -> None:
@@ -211,6 +249,7 @@ class ReplayTab(QtWidgets.QWidget):
         """Let go of threads and children. Twice is safe."""
         self._timer.stop()
         self._background.close()
+        self.verify.cleanup()
         self.pane.cleanup()
         if self.beside is not None:
             self.beside.cleanup()
