@@ -247,7 +247,7 @@ class Worker:
         for name, field in fields.items():
             if field.required and whole[name] in (None, "", []):
                 raise UsageError(
-                    f"The worker {self.name!r} needs {field.option or name}.",
-                    next_step=field.help or "Give it a value.",
+                    f"{field.label} is missing.",
+                    next_step=f"It is {field.help}." if field.help else "Give it a value.",
                 )
         return whole

@@ -86,8 +86,8 @@ def table_view(model: RecentRows, name: str) -> QtWidgets.QTableView:
     view.verticalHeader().hide()
     view.verticalHeader().setDefaultSectionSize(22)
     view.horizontalHeader().setStretchLastSection(True)
-    view.horizontalHeader().setDefaultSectionSize(74)
-    view.setColumnWidth(5, 104)
+    view.horizontalHeader().setDefaultSectionSize(62)
+    view.setColumnWidth(5, 92)
     return view
 
 

@@ -217,8 +217,12 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._dirty = True
 
     def _take_history(self, history: History) -> None:
-        """Begin with what was recorded before the tab opened, then follow what comes."""
-        self._show_history(history)
+        """Begin with what was recorded before the tab opened, then follow what comes.
+
+        Where the run has ended meanwhile, the whole file is shown, or about to be.
+        """
+        if not self._complete:
+            self._show_history(history)
         for level, message in history.logs:
             self._add_log(level, message)
         self._source.follow(self.run_id)
