@@ -105,6 +105,7 @@ class _Trial:
         self._since = 0.0
         self._answered = threading.Event()
         self._playing = threading.Event()
+        self.at_an_end = 0
         self.taken: dict[str, list[float]] = {"effect": [], "bare": []}
         tab.session.stepped.connect(self._stepped)
         tab.session.situation_changed.connect(self._situation)
@@ -119,6 +120,10 @@ class _Trial:
     def _situation(self, situation: Any, _human: bool) -> None:
         if situation.over:
             self._playing.clear()
+            if self._waiting == "effect" and not self._effected:
+                self._waiting = ""  # the episode ended before its key had a step to act on
+                self.at_an_end += 1
+                self._answered.set()
             self._tab.session.reset(self._random.randrange(1 << 20))
         else:
             self._playing.set()
@@ -197,14 +202,15 @@ def _child(presses: int) -> None:
         pressing.join(10)
         tab.cleanup()
         QtCore.QThreadPool.globalInstance().waitForDone(60_000)
-    print(json.dumps(_summary(trial.taken, presses)))  # noqa: T201 - the parent reads it
+    print(json.dumps(_summary(trial, presses)))  # noqa: T201 - the parent reads it
 
 
-def _summary(taken: dict[str, list[float]], presses: int) -> dict[str, Any]:
-    effect, bare = np.array(taken["effect"]), np.array(taken["bare"])
+def _summary(trial: _Trial, presses: int) -> dict[str, Any]:
+    effect, bare = np.array(trial.taken["effect"]), np.array(trial.taken["bare"])
     return {
         "presses": presses,
         "answered": len(effect),
+        "at_the_end_of_an_episode": trial.at_an_end,
         "steps_per_s": STEPS_PER_S,
         "press_to_picture_median_ms": round(float(np.median(effect)), 2),
         "press_to_picture_p99_ms": round(float(np.percentile(effect, 99)), 2),

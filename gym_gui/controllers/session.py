@@ -118,7 +118,8 @@ class SessionController(QtCore.QObject):
     def set_mode(self, mode: ControlMode) -> None:
         """Change who may choose actions. Raises ControlModeError without a policy to do it."""
         self._chooser.mode = self._chooser.checked(mode)
-        self._chooser.let_go()
+        self._chooser.hold(None)
+        self._chooser.forget_presses()
         self._chooser.wake.set()
         self.mode_changed.emit(mode)
 

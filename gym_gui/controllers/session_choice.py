@@ -103,16 +103,16 @@ class ActionChooser:
         self._held = action
         self.wake.set()
 
-    def let_go(self) -> None:
-        """Forget what is held and queued, as on a reset."""
-        self._held = self._tapped = None
+    def forget_presses(self) -> None:
+        """Forget what was pressed and not yet done, as on a reset; a key that is held stays so."""
+        self._tapped = None
         while self._queued() is not None:
             pass
 
     def was_pressed(self) -> bool:
         """Tell whether anything was pressed, and forget it."""
         pressed = self._tapped is not None or not self._actions.empty()
-        self.let_go()
+        self.forget_presses()
         return pressed
 
     def next_choice(self) -> Choice | None:

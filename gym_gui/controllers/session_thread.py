@@ -198,13 +198,13 @@ class SessionThread:
         )
 
     def _reset(self, environment: PlayedEnvironment, seed: int | None) -> None:
-        self.chooser.let_go()
+        self.chooser.forget_presses()
         self._take(environment.reset(seed, propose=self.chooser.asks_policy))
         self._due = time.monotonic() + self._period_s
 
     def _undo(self, environment: PlayedEnvironment) -> None:
         """Take back one step; in a game against the agent, back to the human's own turn."""
-        self.chooser.let_go()
+        self.chooser.forget_presses()
         shown = environment.undo(propose=self.chooser.asks_policy)
         if shown.told.get("refused"):
             self._tell("noticed", shown.told["refused"])

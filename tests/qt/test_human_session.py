@@ -142,6 +142,15 @@ def test_a_tap_between_two_steps_acts_once() -> None:
     assert [choice and choice.action for choice in chosen] == [1, 0]
 
 
+def test_a_key_that_stays_down_acts_on_after_a_reset() -> None:
+    chooser = ActionChooser(mode=ControlMode.HUMAN_ONLY, realtime=True, has_policy=False)
+    chooser.hold(1)
+    chooser.forget_presses()
+    choice = chooser.next_choice()
+    assert choice is not None
+    assert choice.action == 1
+
+
 def test_an_environment_that_cannot_be_made_says_why(qtbot, session: SessionController) -> None:
     played = Played(session)
     session.start("NoSuchEnvironment-v0")
