@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -72,3 +73,19 @@ def test_the_preferences_limits_are_kept_by_the_daemon(data_dir):
     with RunRegistry(data_dir) as registry:
         assert [run.run_id for run in registry.list()] == ["new"]
         assert [run.run_id for run in registry.list(deleted=True)] == ["old"]
+
+
+def test_a_daemon_whose_folder_was_deleted_ends_and_the_next_one_starts(data_dir, gym_gui):
+    data_dir.create()
+    words = ["-m", "gym_gui.services.trainer.daemon", "--data-dir", str(data_dir.root)]
+    daemon = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: daemon_status(data_dir).pid == daemon.pid, timeout_s=60)
+        shutil.rmtree(data_dir.root)
+        _, told = daemon.communicate(timeout=60)
+    finally:
+        daemon.kill()
+    assert daemon.returncode == 0, told
+    assert "is not there any more" in told
+    assert "Traceback" not in told
+    assert gym_gui("daemon", "start").returncode == 0

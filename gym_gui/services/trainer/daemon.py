@@ -232,6 +232,14 @@ def _alone(data_dir: DataDir) -> Iterator[int]:
         os.close(descriptor)
 
 
+def _is_in_place(lock: int, path: Path) -> bool:
+    """Tell whether the lock that we hold is still the data folder's."""
+    try:
+        return os.path.samestat(os.fstat(lock), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _free_socket(path: Path) -> None:
     """Remove what a dead daemon has left. Raises DaemonError when the place is taken."""
     with suppress(FileNotFoundError):
@@ -280,7 +288,11 @@ async def _serve(data_dir: DataDir, lock: int, listen: str, idle_s: float) -> No
     listener.on_open()
     logging.info("serving %s at %s", data_dir.root, address)
     await keep_up(
-        data_dir, stopping, lambda: presence.was_used() or runs.is_needed(), idle_s=idle_s
+        data_dir,
+        stopping,
+        lambda: presence.was_used() or runs.is_needed(),
+        has_folder=lambda: _is_in_place(lock, _lock_path(data_dir)),
+        idle_s=idle_s,
     )
     logging.info("stopping")
     began = time.monotonic()

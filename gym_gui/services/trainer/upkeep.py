@@ -35,9 +35,18 @@ class Idleness:
 
 
 async def keep_up(
-    data_dir: DataDir, stopping: asyncio.Event, is_needed: Callable[[], bool], *, idle_s: float
+    data_dir: DataDir,
+    stopping: asyncio.Event,
+    is_needed: Callable[[], bool],
+    *,
+    has_folder: Callable[[], bool],
+    idle_s: float,
 ) -> None:
-    """Look after the daemon until ``stopping``, which is set when nobody has needed it."""
+    """Look after the daemon until ``stopping``.
+
+    That is set when nobody has needed it, or when its data folder was deleted or moved away: a
+    daemon of no folder would only keep the next one from starting.
+    """
     idleness = Idleness(idle_s)
     look_s = min(5.0, idle_s / 4) if idle_s else 5.0
     next_retention = 0.0
@@ -45,6 +54,9 @@ async def keep_up(
         if time.monotonic() >= next_retention:
             next_retention = time.monotonic() + RETENTION_S
             await asyncio.to_thread(_keep_within_limits, data_dir)
+        if not has_folder():
+            logging.warning("the data folder %s is not there any more", data_dir.root)
+            stopping.set()
         if idleness.is_over(needed=is_needed()):
             logging.info("no run and no client for %g s", idle_s)
             stopping.set()
