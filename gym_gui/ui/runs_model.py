@@ -20,10 +20,10 @@ COLUMNS: tuple[Column, ...] = (  # title, value to sort by, its text, whether it
     ("Run", lambda model, run: (run.spec.name or run.run_id), str, False),
     ("Environment", lambda model, run: run.spec.env_id, str, False),
     ("Steps", lambda model, run: run.steps, compact, True),
-    ("Steps/s", lambda model, run: model.rate(run), some, True),
     ("Last", lambda model, run: run.last_return, number, True),
     ("Best", lambda model, run: run.best_return, number, True),
     ("Age", lambda model, run: -run.created_ns, lambda value: age(-value), True),
+    ("Steps/s", lambda model, run: model.rate(run), some, True),
     ("State", lambda model, run: run.state.value, str, False),
     ("Worker", lambda model, run: run.spec.worker, str, False),
     ("Size", lambda model, run: run.size_bytes, size, True),
@@ -40,7 +40,7 @@ GROUPINGS: dict[str, Callable[[RunRecord], str]] = {  # what runs can be gathere
     "script": lambda run: str(run.spec.config.get("script") or ""),
 }
 _HEAD = "\x1f"  # before a group's name, in the list of rows
-NAME, AGE, STATE = 0, 6, 7
+NAME, AGE, STATE = 0, 5, 7
 RUN_ID = QtCore.Qt.ItemDataRole.UserRole
 
 

@@ -281,3 +281,35 @@ def test_the_resources_of_the_worker_are_sampled(data_dir: DataDir) -> None:
     assert first.memory > 10 * 2**20
     sum(range(2_000_000))
     assert sampler.sample().cpu > 0
+
+
+def test_rows_that_are_being_read_stay_while_newer_ones_wait(qtbot, tab, source: Source) -> None:
+    tab.tabs.setCurrentWidget(tab._step_view)
+    source.batch_ready.emit(batch(steps=deque([columns(0, 4_990)])))
+    qtbot.waitUntil(lambda: tab.steps.rowCount() == 4_990)
+    tab._step_view.selectRow(300)
+    bar = tab._step_view.verticalScrollBar()
+    bar.setValue(290)
+    source.batch_ready.emit(batch(steps=deque([columns(4_990, 20)])))
+    qtbot.waitUntil(lambda: tab._newest.isVisible())
+    assert tab._newest.text() == "20 newer rows"
+    assert (tab.steps.rowCount(), bar.value()) == (4_990, 290)
+    tab._newest.click()
+    qtbot.waitUntil(lambda: tab.steps.rowCount() == 5_000)
+    assert tab.steps.index(0, 4).data() == "5009"
+    (selected,) = tab._step_view.selectionModel().selectedRows()
+    assert (selected.row(), tab.steps.index(selected.row(), 4).data()) == (320, "4689")
+
+
+def test_the_pace_of_the_past_is_told_by_the_episodes() -> None:
+    from gym_gui.ui.widgets.live_history import _throughput
+
+    second = 1_000_000_000
+    episodes = [
+        EpisodeRecord(0, n, 50, 1.0, True, False, n * second // 2 + 1, (n + 1) * second // 2 + 1)
+        for n in range(8)
+    ]
+    assert _throughput(episodes, [50.0 * (n + 1) for n in range(8)]) == [
+        (float(n), 100.0) for n in range(1, 5)
+    ]
+    assert _throughput([], []) == []

@@ -167,6 +167,7 @@ class ResultsTable(QtWidgets.QTableWidget):
         self.setAlternatingRowColors(True)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(24)
+        self.horizontalHeader().setSortIndicator(1, QtCore.Qt.SortOrder.DescendingOrder)
 
     def show_results(self, found: Sequence[Result]) -> None:
         """Fill the table, keeping the order that was chosen."""

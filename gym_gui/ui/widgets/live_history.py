@@ -17,6 +17,7 @@ from gym_gui.core.records import (
 
 METRIC_POINTS = 20_000  # of each metric
 LOG_LINES = 5_000
+PACE_S = 1.0
 
 
 @dataclass
@@ -29,6 +30,7 @@ class History:
     episode_ends: list[float] = field(default_factory=list)
     metrics: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     logs: list[tuple[str, str]] = field(default_factory=list)
+    throughput: list[tuple[float, float]] = field(default_factory=list)  # seconds, steps/s
     vector_steps: int = 0  # as the script counts them; 0 without a vector environment
     autoresets: int = 0
     frame: Any = None
@@ -47,6 +49,7 @@ def read_history(run_dir: RunDir, *, steps: int, episodes: int) -> History:
         )
         found.episodes = reader.episodes(newest_first=True, limit=episodes)[::-1]
         found.episode_ends = _ends(found.episodes, found.total_steps)
+        found.throughput = _throughput(found.episodes, found.episode_ends)
         for info in reader.streams():
             bounds = reader.step_bounds(info.stream)
             if bounds is not None:
@@ -70,6 +73,20 @@ def _ends(episodes: list[EpisodeRecord], total: int) -> list[float]:
     sums = list(itertools.accumulate(episode.length for episode in episodes))
     before = max(0, total - sums[-1]) if sums else 0
     return [float(before + value) for value in sums]
+
+
+def _throughput(episodes: list[EpisodeRecord], ends: list[float]) -> list[tuple[float, float]]:
+    """Return the pace between episode ends, over at least ``PACE_S`` each: seconds, steps/s."""
+    found: list[tuple[float, float]] = []
+    times = [episode.end_ns for episode in episodes]
+    begun = min((episode.start_ns for episode in episodes), default=0)
+    since_ns, since_steps = begun, ends[0] - episodes[0].length if episodes else 0.0
+    for time_ns, steps in zip(times, ends, strict=True):
+        seconds = (time_ns - since_ns) / 1e9
+        if seconds >= PACE_S and since_ns:
+            found.append(((time_ns - begun) / 1e9, (steps - since_steps) / seconds))
+            since_ns, since_steps = time_ns, steps
+    return found
 
 
 def _newest_frame(reader: Any, stream: int, known: Any) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from PySide6 import QtCore, QtWidgets
 
+INSERTED_AT_ONCE = 1_000  # rows; more than a screenful by far is a new table
 _Index: TypeAlias = QtCore.QModelIndex | QtCore.QPersistentModelIndex
 
 
@@ -25,22 +27,47 @@ class RecentRows(QtCore.QAbstractTableModel):
         super().__init__(parent)
         self._titles = titles
         self._texts = texts
+        self._capacity = capacity
         self._rows: deque[Any] = deque(maxlen=capacity)
         self._shown: list[Any] = []
+        self._fresh = 0  # rows that are not shown yet
+        self._anew = False
 
-    def add(self, rows: Iterable[Any]) -> None:
+    def add(self, rows: Sequence[Any]) -> None:
         """Take rows, oldest first. They show at the next ``refresh``."""
         self._rows.extend(rows)
+        self._fresh += len(rows)
 
     def clear(self) -> None:
         """Forget all rows. It shows at the next ``refresh``."""
         self._rows.clear()
+        self._fresh, self._anew = 0, True
+
+    def waiting(self) -> int:
+        """Return how many rows came since the last ``refresh``."""
+        return self._fresh
 
     def refresh(self) -> None:
-        """Show what came since. One reset, however many rows."""
-        self.beginResetModel()
-        self._shown = list(reversed(self._rows))
-        self.endResetModel()
+        """Show what came since, on top; what is selected stays so."""
+        fresh, self._fresh = self._fresh, 0
+        if self._anew or fresh >= min(len(self._shown) + 1, INSERTED_AT_ONCE):
+            self._anew = False
+            self.beginResetModel()
+            self._shown = list(reversed(self._rows))
+            self.endResetModel()
+        elif fresh:
+            self._insert(list(itertools.islice(reversed(self._rows), fresh)))
+
+    def _insert(self, newest: list[Any]) -> None:
+        over = len(self._shown) + len(newest) - self._capacity
+        if over > 0:
+            last = len(self._shown) - 1
+            self.beginRemoveRows(QtCore.QModelIndex(), last - over + 1, last)
+            del self._shown[-over:]
+            self.endRemoveRows()
+        self.beginInsertRows(QtCore.QModelIndex(), 0, len(newest) - 1)
+        self._shown[:0] = newest
+        self.endInsertRows()
 
     def row(self, number: int) -> Any:
         """Return the row that is shown at ``number``."""
@@ -74,7 +101,7 @@ class RecentRows(QtCore.QAbstractTableModel):
         return None
 
 
-def table_view(model: RecentRows, name: str) -> QtWidgets.QTableView:
+def table_view(model: RecentRows, name: str, widths: Sequence[int]) -> QtWidgets.QTableView:
     """Return a compact view of ``model``; rows have one height, so that none is measured."""
     view = QtWidgets.QTableView()
     view.setModel(model)
@@ -86,11 +113,14 @@ def table_view(model: RecentRows, name: str) -> QtWidgets.QTableView:
     view.verticalHeader().hide()
     view.verticalHeader().setDefaultSectionSize(22)
     view.horizontalHeader().setStretchLastSection(True)
-    view.horizontalHeader().setDefaultSectionSize(62)
-    view.setColumnWidth(5, 92)
+    view.horizontalHeader().setMinimumSectionSize(30)
+    for column, width in enumerate(widths):
+        view.setColumnWidth(column, width)
     return view
 
 
+STEP_WIDTHS = (52, 60, 52, 62, 60, 84, 48)
+EPISODE_WIDTHS = (52, 60, 56, 68, 62, 84)
 STEP_TITLES = ("Stream", "Episode", "Step", "Action", "Reward", "Flags", "Agent", "Observation")
 EPISODE_TITLES = ("Stream", "Episode", "Steps", "Return", "Seconds", "End", "Agent")
 

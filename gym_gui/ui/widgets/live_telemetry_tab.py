@@ -20,7 +20,9 @@ from gym_gui.ui.widgets.live_log import LogView
 from gym_gui.ui.widgets.live_plots import LivePlot, Series
 from gym_gui.ui.widgets.live_tables import (
     EPISODE_TITLES,
+    EPISODE_WIDTHS,
     STEP_TITLES,
+    STEP_WIDTHS,
     RecentRows,
     episode_texts,
     step_texts,
@@ -122,7 +124,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._plots = {
             "returns": LivePlot("Return of each episode", x_title="steps"),
             "rewards": LivePlot("Reward of recent steps", x_title="step of the run"),
-            "throughput": LivePlot("Steps per second", x_title="seconds"),
+            "throughput": LivePlot("Steps per second", x_title="seconds of the run"),
         }
         for plot in self._plots.values():
             column.addWidget(plot, 1)
@@ -134,9 +136,9 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             EPISODE_TITLES, episode_texts, capacity=EPISODES_KEPT, parent=self
         )
         self.tabs = QtWidgets.QTabWidget()
-        self._episode_view = table_view(self.episodes, "Recent episodes")
+        self._episode_view = table_view(self.episodes, self.tr("Recent episodes"), EPISODE_WIDTHS)
         self._episode_view.doubleClicked.connect(self._open_episode)
-        self._step_view = table_view(self.steps, "Recent steps")
+        self._step_view = table_view(self.steps, self.tr("Recent steps"), STEP_WIDTHS)
         self.tabs.addTab(self._episode_view, "Episodes")
         self.tabs.addTab(self._step_view, "Steps")
         self.tabs.addTab(self._build_metrics(), "Metrics")
@@ -148,6 +150,11 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._picture.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
         self._picture.setAccessibleName("Newest recorded frame")
         self._frame: QtGui.QImage | None = None
+        self._newest = QtWidgets.QPushButton()
+        self._newest.setToolTip(self.tr("Go to the newest rows; they wait while you read others"))
+        self._newest.clicked.connect(self._go_to_newest)
+        self._newest.hide()
+        self.tabs.setCornerWidget(self._newest)
         self.tabs.currentChanged.connect(self._mark_dirty)
         return self.tabs
 
@@ -209,6 +216,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._counts = VectorCounts(history.vector_steps, history.autoresets)
         self.steps.add(history.steps)
         self._add_rewards(history.steps)
+        self._series["throughput"] = Series()
+        self._series["throughput"].add(history.throughput)
         self._add_episodes(history.episodes, at=history.episode_ends)
         for name, points in history.metrics.items():
             self._metrics.setdefault(name, Series()).add(points)
@@ -262,7 +271,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         now = time.monotonic()
         if self._last_total is not None and now > self._last_total[0]:
             rate = (record.steps - self._last_total[1]) / (now - self._last_total[0])
-            self._series["throughput"].add([(now - self._started_s, max(0.0, rate))])
+            since = (time.time_ns() - record.started_ns) / 1e9 if record.started_ns else 0.0
+            self._series["throughput"].add([(since, max(0.0, rate))])
         self._last_total = (now, record.steps)
         if record.state.is_final and not self._complete:
             self._complete = True
@@ -360,16 +370,32 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         for name in ("rewards", "throughput", "cpu", "memory"):
             self._plots[name].draw(self._series[name])
         shown = self.tabs.currentWidget()
-        if shown is self._step_view:
-            self.steps.refresh()
-        elif shown is self._episode_view:
-            self.episodes.refresh()
+        if shown in (self._step_view, self._episode_view):
+            self._refresh_rows(shown)
         elif shown is self.mind:
             self.mind.refresh()
         elif shown is self._picture and self._frame is not None:
             self._picture.setPixmap(_fitted(self._frame, self._picture.size()))
         elif self._metric_table.isVisible():
             self._show_metrics()
+
+    def _refresh_rows(self, view: Any) -> None:
+        """Show new rows on top, unless older ones are being read: those stay where they are."""
+        model: RecentRows = view.model()
+        if view.verticalScrollBar().value() > 0 and model.waiting():
+            self._dirty = True
+            self._newest.setText(self.tr("{} newer rows").format(f"{model.waiting():,}"))
+            self._newest.show()
+            return
+        self._newest.hide()
+        model.refresh()
+
+    def _go_to_newest(self) -> None:
+        view = self.tabs.currentWidget()
+        if isinstance(view, QtWidgets.QTableView):
+            view.scrollToTop()
+        self._newest.hide()
+        self._mark_dirty()
 
     def _show_metrics(self) -> None:
         table = self._metric_table
