@@ -18,6 +18,7 @@ _BENCHES = {
     "overhead": "What the tap costs a training, watched and unwatched, against none.",
     "window": "Picture latency, 64 live tiles, memory, 5,000 runs: the GUI thread's share.",
     "play": "From a key press to the picture that shows its effect, on a virtual display.",
+    "analytics": "A long run's first curve, and ten million points panned and zoomed.",
     "replay": "Seeking in a run of 10 million steps, recorded and simulated again.",
     "reproducibility": "How many episodes of eleven environments live again exactly.",
     "startup": "Time from the command to the first live frame in the window.",

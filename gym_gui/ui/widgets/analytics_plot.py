@@ -21,6 +21,7 @@ Bars = tuple[str, str, np.ndarray, np.ndarray]  # name, colour, edges, counts
 _LEGEND = 12  # names listed in the figure
 _FAINT = 0.3  # opacity of the unsmoothed curve behind
 _FAINTER = 0.12  # of each, where there are more than a few
+_MANY = 4  # curves drawn, above which each gets half the points
 
 
 @dataclass(slots=True)
@@ -164,6 +165,8 @@ class CurvePlot(QtWidgets.QWidget):
         self._plot = pyqtgraph.PlotWidget()
         self._plot.addLegend(offset=(12, 12), labelTextSize="9pt")
         self._plot.showGrid(x=True, y=True, alpha=0.15)
+        for side in ("left", "bottom"):  # lines between the numbers took half of a frame's time
+            self._plot.getAxis(side).setStyle(maxTickLevel=0)
         self._plot.getPlotItem().setMenuEnabled(False)
         self._plot.getViewBox().sigXRangeChanged.connect(self._reduce)
         self._plot.setToolTip(self.tr("Drag moves, the wheel zooms, A in the corner fits"))
@@ -241,7 +244,8 @@ class CurvePlot(QtWidgets.QWidget):
         self._plot.addItem(pyqtgraph.FillBetweenItem(*edges, brush=brush))
 
     def _points(self) -> int:
-        return 2 * max(200, self.width())
+        """Return the points of each curve in view: two a pixel, one where there are many curves."""
+        return (2 if len(self._items) <= _MANY else 1) * max(200, self.width())
 
     def _reduce(self, *_: object) -> None:
         """Give every curve the points that the part in view needs."""

@@ -200,7 +200,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         if self.list.currentItem() is None:
             self._go_to(self._first)
         self._apply_filter(self.filter.text())
-        self.ask()
+        self.ask() if self._answer.question.runs else self.refresh()  # the first one at once
 
     def _add_run(self, record: RunRecord) -> None:
         item = QtWidgets.QListWidgetItem(record.spec.name or record.run_id)

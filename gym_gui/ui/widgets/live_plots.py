@@ -133,6 +133,8 @@ class LivePlot(QtWidgets.QWidget):
         self._plot = pyqtgraph.PlotWidget()
         self._plot.setLabel("bottom", self._x_title)
         self._plot.showGrid(x=True, y=True, alpha=0.15)
+        for side in ("left", "bottom"):
+            self._plot.getAxis(side).setStyle(maxTickLevel=0)
         self._plot.getPlotItem().setMenuEnabled(False)
         self._raw = self._plot.plot([], [], connect="finite")
         self._mean = self._plot.plot([], [], connect="finite")
