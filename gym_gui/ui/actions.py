@@ -28,6 +28,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("new_run", "New run…", "File", "Ctrl+N", "plus"),
     Command("demo", "Start the demonstration", "File", "", "play"),
     Command("open_script", "Open a script or run…", "File", "Ctrl+O"),
+    Command("import_tensorboard", "Import a TensorBoard folder…", "File"),
+    Command("import_minari", "Import a Minari dataset…", "File"),
     Command("preferences", "Preferences…", "File", "Ctrl+,", "settings"),
     Command("quit", "Quit", "File", "Ctrl+Q"),
     Command("show_live", "Watch live", "Run", "Ctrl+L", "live", True),

@@ -74,6 +74,33 @@ class RunCommands:
             what="open",
         )
 
+    def do_import_tensorboard(self, *_: object) -> None:
+        folder = QtWidgets.QFileDialog.getExistingDirectory(
+            self._window, self.tr("Import a TensorBoard folder")
+        )
+        if folder:
+            self.open_path(folder)
+
+    def do_import_minari(self, *_: object) -> None:
+        dataset_id, good = QtWidgets.QInputDialog.getText(
+            self._window,
+            self.tr("Import a Minari dataset"),
+            self.tr("Id of a dataset in Minari's own folder, such as cartpole/human-v0"),
+        )
+        if good and dataset_id.strip():
+            self.import_minari(dataset_id.strip())
+
+    def import_minari(self, dataset_id: str) -> None:
+        """Make a run of a local Minari dataset; cancelling leaves no run behind."""
+        from gym_gui.services.importing import import_minari
+
+        self._work(
+            self.tr("Importing {}…").format(dataset_id),
+            lambda: import_minari(self.context.data_dir, dataset_id),
+            done=self._show_taken,
+            what="import",
+        )
+
     def _show_taken(self, record: Any) -> None:
         self.context.link.runs_changed.emit([record])
         self.panel.select(record.run_id)

@@ -31,6 +31,7 @@ class ReplayPane(QtWidgets.QWidget):
         self.run_dir = run_dir
         self.player = ReplayPlayer(run_dir, self)
         self.episode: Opened | None = None
+        self._narrow = False
         self.shown = -2  # the step whose picture is on the screen
         self._build()
         queued = QtCore.Qt.ConnectionType.QueuedConnection
@@ -80,6 +81,9 @@ class ReplayPane(QtWidgets.QWidget):
         """Put the numbers below the picture rather than beside it."""
         way = QtCore.Qt.Orientation
         self._split.setOrientation(way.Vertical if narrow else way.Horizontal)
+        self._narrow = narrow
+        if self.episode is not None:
+            self._write_title(self.episode)
 
     def fact(self, name: str) -> str:
         """Return what is written beside ``name``."""
@@ -116,15 +120,21 @@ class ReplayPane(QtWidgets.QWidget):
     @QtCore.Slot(object)
     def _opened(self, episode: Opened) -> None:
         self.episode, self.shown = episode, -2
-        self.title.setText(
-            f"<b>{episode.run_id}</b>  ·  {episode.env_id}, environment {episode.stream}, "
-            f"episode {episode.episode}: {len(episode.steps):,} steps, "
-            f"return {episode.returns[-1]:g}"
-        )
+        self._write_title(episode)
         self.plot.show_points(np.arange(len(episode.returns)), episode.returns)
         how = "Recorded pictures." if episode.recorded else "Simulating the episode again…"
         self._say(self.tr(how))
         self.opened.emit(episode)
+
+    def _write_title(self, episode: Opened) -> None:
+        """Write what is shown; what matters beside another run comes first."""
+        place = f"episode {episode.episode}"
+        if not self._narrow:
+            place = f"{episode.env_id}, environment {episode.stream}, {place}"
+        told = f"{place}: {len(episode.steps):,} steps, return {episode.returns[-1]:g}"
+        run = f"<b>{episode.run_id}</b>"
+        self.title.setText(f"{told}  ·  {run}" if self._narrow else f"{run}  ·  {told}")
+        self.title.setToolTip(episode.run_id)
 
     @QtCore.Slot(int, QtGui.QImage)
     def _frame(self, step: int, image: QtGui.QImage) -> None:
