@@ -6,6 +6,7 @@ row's commit; the baselines are the same training alone, and plain rows written 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,13 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
+from gym_gui.bench.store import SIZES, atari_frames
 from gym_gui.core.ids import new_run_id
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import RunRecord, RunSpec
@@ -32,6 +35,7 @@ from gym_gui.telemetry.reader import RunReader
 
 WORKER = Path(__file__).with_name("slowlane_worker.py")
 LATENCY_RATE = 50.0
+PROCESSES = {"daemon": "trainer.daemon", "proxy": "trainer_telemetry_proxy"}
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
@@ -41,16 +45,23 @@ def measure(*, quick: bool) -> dict[str, Any]:
         bench = _Bench(data_dir)
         one = bench.sustained(workers=1, steps=steps)
         four = bench.sustained(workers=4, steps=steps // 4)
+        unread = bench.sustained(workers=1, steps=steps // 2, beside=_never_reading)
+        read = bench.sustained(workers=1, steps=steps // 2, beside=_reading)
         late = bench.catch_up(steps=steps // 2)
         idle = bench.latency(seconds=5.0 if quick else 20.0)
+        frames = {size: bench.frames(size, 1000 if quick else 5000) for size in SIZES}
         stop_daemon(data_dir)
     return {
         "committed_steps_per_s": one.pop("committed_steps_per_s"),
         "catch_up_steps_per_s": late.pop("catch_up_steps_per_s"),
         "one_worker": one,
         "four_workers": four,
+        "subscriber_never_reads": unread,
+        "reader_always_reads": read,
         "catching_up": late,
         "unloaded": idle,
+        "frames": frames,
+        "worker_side": {kind: _step_cost(kind, quick=quick) for kind in ("float32", "float64")},
         "baseline": {
             "training_alone_steps_per_s": _alone(steps // 5),
             "sqlite3_rows_per_s": _plain_rows(steps // 10),
@@ -75,7 +86,7 @@ class _Bench:
     def costs(self, steps: int) -> dict[str, float]:
         """Return peak memory and processor time of daemon and proxies since ``begin``."""
         found = {f"peak_{name}_mb": size / 1e6 for name, size in self.peak.items()}
-        for name in self.peak:
+        for name in PROCESSES:
             spent_s = sum(
                 value - self._before_s.get(key, 0.0)
                 for key, value in self.spent_s.items()
@@ -84,11 +95,17 @@ class _Bench:
             found[f"{name}_cpu_us_a_step"] = spent_s / steps * 1e6
         return found
 
-    def sustained(self, *, workers: int, steps: int) -> dict[str, Any]:
+    def sustained(
+        self, *, workers: int, steps: int, beside: Callable[[DataDir, str], list[str]] | None = None
+    ) -> dict[str, Any]:
+        """Train to the end; ``beside`` names another process to run meanwhile."""
         ensure_daemon(self.data_dir)
         self.begin()
-        with SyncTrainerClient(ensure_daemon(self.data_dir)) as client:
+        with contextlib.ExitStack() as stack:
+            client = stack.enter_context(SyncTrainerClient(ensure_daemon(self.data_dir)))
             runs = [client.submit_run(_spec(steps)).run_id for _ in range(workers)]
+            if beside is not None:
+                stack.enter_context(_running(beside(self.data_dir, runs[0])))
             ended = [self._wait(client, run_id) for run_id in runs]
         reports = [_report(self.data_dir.run(run_id)) for run_id in runs]
         for run_id in runs:
@@ -135,6 +152,33 @@ class _Bench:
         report = read_json(self.data_dir.run(run_id).proxy) or {}
         return {"steps_per_s": LATENCY_RATE, **report["latency_ms"]}
 
+    def frames(self, size: str, count: int) -> dict[str, Any]:
+        """Real pictures, recorded at every step of a training at full speed."""
+        pictures = self.data_dir.root / f"{size}.npy"
+        shown = atari_frames(1000, *SIZES[size])
+        np.save(pictures, shown)
+        spec = _spec(count, "--pictures", str(pictures))
+        spec.recording.frames = "every_step"
+        with SyncTrainerClient(ensure_daemon(self.data_dir)) as client:
+            client.submit_run(spec)
+            record = self._wait(client, spec.run_id)
+        run_dir = self.data_dir.run(spec.run_id)
+        report = _report(run_dir)
+        took_s = (_last_commit_ns(run_dir, record.ended_ns) - report["began_ns"]) / 1e9
+        with RunReader(run_dir.store) as reader:
+            packed = reader.query("SELECT count(*), sum(length(pixels)) FROM frames")[0]
+            lossless = all(
+                (reader.frame(0, n) == shown[(n + 1) % len(shown)]).all() for n in (0, count - 1)
+            )
+        if packed[0] != count:
+            raise AssertionError(f"{packed[0]} of {count} frames are there")
+        share = 100 * packed[1] / (shown[0].nbytes * count)
+        return {
+            "frames_per_s": count / took_s,
+            "share_of_raw_percent": share,
+            "lossless": bool(lossless),
+        }
+
     def _wait(self, client: SyncTrainerClient, run_id: str) -> RunRecord:
         while True:
             record = client.get_run(run_id)
@@ -144,7 +188,10 @@ class _Bench:
             time.sleep(0.2)
 
     def _look_at(self) -> None:
-        for name, words in (("daemon", "trainer.daemon"), ("proxy", "trainer_telemetry_proxy")):
+        for log in self.data_dir.runs.glob("*/telemetry.sqlite-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                self.peak["wal"] = max(self.peak.get("wal", 0), log.stat().st_size)
+        for name, words in PROCESSES.items():
             for process in _processes(words, str(self.data_dir.root)):
                 try:
                     size = process.memory_info().rss
@@ -153,6 +200,58 @@ class _Bench:
                     continue
                 self.peak[name] = max(self.peak.get(name, 0), size)
                 self.spent_s[name, process.pid] = spent.user + spent.system
+
+
+_NEVER_READS = """
+import asyncio, sys
+from gym_gui.services.trainer.client import TrainerClient
+async def view():
+    async with TrainerClient(sys.argv[1]) as client:
+        steps = client.stream_steps(sys.argv[2])
+        await anext(steps)
+        await asyncio.sleep(3600)
+asyncio.run(view())
+"""
+_READS = """
+import sys, time
+from gym_gui.core.errors import StorageError
+from gym_gui.telemetry.reader import RunReader
+while True:
+    try:
+        with RunReader(sys.argv[1]) as reader:
+            reader.returns_curve(); reader.steps(0, 0, 100); reader.episodes(limit=50)
+    except StorageError:
+        pass
+    time.sleep(0.05)
+"""
+
+
+def _never_reading(data_dir: DataDir, run_id: str) -> list[str]:
+    """A live subscriber that takes one message and no more."""
+    return [sys.executable, "-c", _NEVER_READS, str(ensure_daemon(data_dir)), run_id]
+
+
+def _reading(data_dir: DataDir, run_id: str) -> list[str]:
+    """A reader of the run's file that asks twenty times a second."""
+    return [sys.executable, "-c", _READS, str(data_dir.run(run_id).store)]
+
+
+@contextmanager
+def _running(words: list[str]) -> Iterator[None]:
+    process = subprocess.Popen(words)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _step_cost(kind: str, *, quick: bool) -> dict[str, float]:
+    """What one step costs in the worker, everything included."""
+    script = WORKER.with_name("slowlane_step.py")
+    words = [sys.executable, str(script), "50000" if quick else "200000", kind]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 @contextmanager

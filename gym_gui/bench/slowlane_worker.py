@@ -1,6 +1,6 @@
 """A training that only steps: an environment as cheap as can be, at full speed or at a pace.
 
-    python slowlane_worker.py STEPS [--rate HZ]
+    python slowlane_worker.py STEPS [--rate HZ] [--pictures FILE.npy]
 
 Run by the slow lane's benchmark and its chaos test like any user's script, so it imports nothing
 of this program. Prints what it did as one line of JSON.
@@ -27,8 +27,16 @@ class Stepper(gymnasium.Env[Any, Any]):
     observation_space = gymnasium.spaces.Box(-1e9, 1e9, (8,), np.float32)
     action_space = gymnasium.spaces.Discrete(2)
 
-    def __init__(self) -> None:
-        self.at = 0
+    metadata = {"render_modes": ["rgb_array"]}
+
+    def __init__(self, render_mode: str | None = None, pictures: Any = None) -> None:
+        self.at = self.shown = 0
+        self.render_mode = render_mode
+        self.pictures = pictures
+
+    def render(self) -> Any:
+        self.shown += 1
+        return self.pictures[self.shown % len(self.pictures)]
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         self.at = 0
@@ -44,9 +52,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("steps", type=int)
     parser.add_argument("--rate", type=float, default=0.0, help="steps a second, 0: at full speed")
+    parser.add_argument("--pictures", help="what render() returns, (count, height, width, 3)")
     options = parser.parse_args()
     gymnasium.register("gym-gui-bench/Stepper-v0", Stepper)
-    env = gymnasium.make("gym-gui-bench/Stepper-v0", disable_env_checker=True)
+    shown = {}
+    if options.pictures:
+        shown = {"render_mode": "rgb_array", "pictures": np.load(options.pictures)}
+    env = gymnasium.make("gym-gui-bench/Stepper-v0", disable_env_checker=True, **shown)
     env.reset(seed=0)
     began_ns, began = time.time_ns(), time.perf_counter()
     for number in range(options.steps):

@@ -7,6 +7,8 @@ Beside it stands plain ``sqlite3`` with one ``executemany`` into the same table.
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +28,7 @@ from gym_gui.telemetry.sqlite_store import TelemetrySQLiteStore
 
 BATCH = 1024
 EPISODE = 200
+WRITTEN_PER_S = 100_000.0
 SIZES = {"84x84x3": (84, 84), "210x160x3": (210, 160)}
 
 
@@ -38,6 +41,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
         return {
             "writing": writing,
             "reading": reading(folder / "rows.sqlite", rows),
+            "reading_while_written": reading_while_written(folder / "rows.sqlite", rows),
             "frames": {
                 size: frames_per_s(folder / f"{size}.sqlite", frames, *shape)
                 for size, shape in SIZES.items()
@@ -127,7 +131,7 @@ def _baseline(path: Path, rows: int) -> int:
     return round(rows / spent_s)
 
 
-def reading(path: Path, rows: int, *, repeats: int = 300) -> dict[str, Any]:
+def reading(path: Path, rows: int, *, repeats: int = 1000) -> dict[str, Any]:
     """Time a reader: 100 steps from anywhere, all returns, the first curve of a run."""
     places = np.random.default_rng(1).integers(0, rows - 100, repeats)
     with RunReader(path) as reader:
@@ -145,6 +149,28 @@ def reading(path: Path, rows: int, *, repeats: int = 300) -> dict[str, Any]:
         "episodes": episodes,
         "returns_ms": round(returns_ms, 1),
         "opening_to_curve_ms": round(_ms(first_curve), 1),
+    }
+
+
+def reading_while_written(path: Path, rows: int) -> dict[str, Any]:
+    """The same beside a process that writes ``WRITTEN_PER_S`` rows a second into the file."""
+    words = ["-m", "gym_gui.bench.store_writer", str(path), str(rows), str(WRITTEN_PER_S)]
+    with subprocess.Popen(
+        [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        writer.stdout.readline()  # it has begun
+        began = time.perf_counter()
+        found = reading(path, rows, repeats=1000)
+        took_s = time.perf_counter() - began
+        log = path.with_name(path.name + "-wal").stat().st_size
+        writer.stdin.close()
+        lines = writer.stdout.read().splitlines()
+    return {
+        **found,
+        "written_per_s_meanwhile": round(int(lines[-1]) / took_s) if lines else 0,
+        "wal_mb": round(log / 1e6, 1),
     }
 
 

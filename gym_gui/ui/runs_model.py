@@ -310,6 +310,8 @@ def describe(run: RunRecord) -> str:
     lines = [run.spec.name or run.run_id, f"{run.run_id} · {run.state.value}"]
     if run.cause:
         lines.append(run.cause)
+    if run.trouble:
+        lines.append(run.trouble)
     lines.append(f"{run.steps:,} steps, {run.episodes:,} episodes")
     if run.rejected or run.dropped:
         lines.append(f"{run.rejected:,} records rejected, {run.dropped:,} not recorded")

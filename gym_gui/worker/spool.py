@@ -21,6 +21,7 @@ from gym_gui.core import descriptors
 from gym_gui.core.records import SpoolPolicy
 
 SEGMENT_BYTES = 16 << 20
+_SMALLEST_SEGMENT = 4096
 ROOM_FILE = "room"
 _LOOK_BYTES = 1 << 20  # how often room is looked for, in bytes written
 _LOOK_S = 0.05  # and while there is none
@@ -118,6 +119,8 @@ class SpoolWriter:
         self.stopped = False
         self._policy = SpoolPolicy(policy)
         self._limit = limit_bytes
+        if limit_bytes:  # room is made segment by segment
+            segment_bytes = min(segment_bytes, max(_SMALLEST_SEGMENT, limit_bytes // 4))
         self._segment_bytes = segment_bytes
         self._look_every = min(segment_bytes, _LOOK_BYTES)
         self._on_full = on_full
@@ -213,10 +216,7 @@ class SpoolWriter:
         """Every so many bytes: begin a new segment when it is time, and see that there is room."""
         self._look_at = self._size + self._look_every
         if self._size >= self._segment_bytes:
-            try:
-                self._open_segment()
-            except OSError:  # no new file can be made: keep to the old one
-                self._look_at = self._size + self._look_every
+            self._next_segment()
         if self._is_full():
             self._short = True
             if self._policy is SpoolPolicy.PAUSE_RUN:
@@ -225,6 +225,12 @@ class SpoolWriter:
                 self._stop(_FULL)
             else:
                 self._begin_dropping(_FULL)
+
+    def _next_segment(self) -> None:
+        try:
+            self._open_segment()
+        except OSError:  # no new file can be made: keep to the old one
+            self._look_at = self._size + self._look_every
 
     def _is_full(self) -> bool:
         """Tell whether the spool's limit is reached, or the disk's last part would be touched."""
@@ -316,6 +322,8 @@ class SpoolWriter:
         self._say(
             Room.WAITING, f"No room for the recording ({cause}): the run waits until there is."
         )
+        if self._size:  # what is in this segment can then be taken over, and make room
+            self._next_segment()
         reason = '"event":"paused","reason":"no room for the recording"'
         paused = ("run", f'"time_ns":{time.time_ns()},{reason}')
         resumed = ("run", f'"time_ns":{time.time_ns()},"event":"resumed"')

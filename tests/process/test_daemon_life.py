@@ -22,6 +22,8 @@ from gym_gui.core.records import Recording, RunRecord, RunSpec, RunState
 from gym_gui.services.trainer.client import SyncTrainerClient
 from gym_gui.services.trainer.daemon import daemon_status, ensure_daemon, stop_daemon
 from gym_gui.services.trainer.files import read_json
+from gym_gui.services.trainer.keeping import rooms
+from gym_gui.worker.spool import Room
 
 
 @pytest.fixture
@@ -190,3 +192,20 @@ def test_deleting_says_the_size_and_gives_it_back(served: DataDir, gym_gui: Comm
     assert f"{size} given back" in told.stdout
     assert not served.run(spec.run_id).root.exists()
     assert "0 runs are beyond" in gym_gui("runs", "prune", "--max-runs", "1").stdout
+
+
+def test_a_run_that_waits_at_its_spools_limit_is_shown_and_goes_on_by_itself(served: DataDir):
+    recording = Recording(spool_policy="pause-run", spool_limit_bytes=100_000)
+    spec = submit(served, 1500, 4000.0, recording=recording)
+    os.kill(daemon_status(served).pid, signal.SIGKILL)  # nobody takes over what is spooled
+    run_dir = served.run(spec.run_id)
+    wait_until(lambda: rooms(run_dir).state == Room.WAITING, timeout_s=30)
+    assert not (read_json(run_dir.supervisor) or {})["ended_ns"]
+    record = wait_for_end(served, spec.run_id)
+    assert (record.state, record.steps, record.dropped) == (RunState.FINISHED, 1500, 0)
+    assert record.trouble == ""
+    with sqlite3.connect(run_dir.store) as connection:
+        events = [event for (event,) in connection.execute("SELECT event FROM events")]
+    connection.close()
+    assert "paused" in events
+    assert "resumed" in events

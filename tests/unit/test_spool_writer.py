@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -78,15 +78,16 @@ def test_dropping_is_counted_and_ends_by_itself_when_there_is_room(tmp_path: Pat
 
 def test_a_run_that_waits_loses_nothing_and_goes_on_when_there_is_room(tmp_path: Path):
     seen: list[str] = []
-    limit = files_up_to(4096)
+    with ExitStack() as full:
 
-    def make_room(_: float) -> None:
-        seen.append(Room.read(tmp_path / "c" / ROOM_FILE)[0])
-        limit.__exit__(None, None, None)
+        def make_room(_: float) -> None:
+            seen.append(Room.read(tmp_path / "c" / ROOM_FILE)[0])
+            full.close()
 
-    writer = SpoolWriter(tmp_path, channel="c", policy="pause-run", sleep=make_room)
-    limit.__enter__()
-    assert all(writer.append("step", BODY) for _ in range(30))
+        writer = SpoolWriter(tmp_path, channel="c", policy="pause-run", sleep=make_room)
+        assert all(writer.append("step", BODY) for _ in range(5))
+        full.enter_context(files_up_to(100))
+        assert all(writer.append("step", BODY) for _ in range(25))
     writer.close()
     found = records(tmp_path / "c")
     assert seen == [Room.WAITING]
@@ -136,15 +137,14 @@ def test_a_spool_at_its_limit_does_not_hold_the_training(tmp_path: Path, policy:
 
 
 def test_recorded_pictures_wait_for_room_where_the_run_does(tmp_path: Path):
-    limit = files_up_to(4096)
-
-    def make_room(_: float) -> None:
-        limit.__exit__(None, None, None)
-
-    writer = SpoolWriter(tmp_path, channel="c", policy="pause-run", sleep=make_room)
-    limit.__enter__()
     place = '"stream":0,"episode":0,"step":0,"index":0'
-    assert all(writer.append_frame(bytes([n]) * 1500, place) for n in range(5))
+    with ExitStack() as full:
+        writer = SpoolWriter(
+            tmp_path, channel="c", policy="pause-run", sleep=lambda _: full.close()
+        )
+        assert writer.append_frame(bytes([0]) * 1500, place)
+        full.enter_context(files_up_to(100))
+        assert all(writer.append_frame(bytes([n]) * 1500, place) for n in range(1, 5))
     writer.close()
     frames = [r for r in records(tmp_path / "c") if r["type"] == "frame"]
     data = (tmp_path / "c" / "frames-1.bin").read_bytes()

@@ -297,7 +297,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             parts.append(f"best {record.best_return:.6g}")
         if self.skipped:
             parts.append(f"{self.skipped:,} steps not shown here (all are recorded)")
-        parts += [text for text in (record.cause, self._remark) if text]
+        parts += [text for text in (record.cause, record.trouble, self._remark) if text]
         return "   ·   ".join(parts)
 
     def _add_rewards(self, rows: list[tuple[Any, ...]]) -> None:
