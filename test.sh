@@ -9,6 +9,8 @@ set_up "[dev,cleanrl,sb3,spade,envs,export]"
 need_libraries
 command -v Xvfb >/dev/null 2>&1 || install_packages xvfb ||
   die "The tests of the real window need Xvfb." "Type: $(install_line xvfb)"
+[ -x /usr/sbin/sshd ] || install_packages openssh-server ||
+  die "The tests of another machine need OpenSSH's server." "Type: $(install_line openssh-server)"
 command -v spin >/dev/null 2>&1 || install_packages spin ||
   say "Without spin the ring's model is not checked. Type: $(install_line spin)"
 

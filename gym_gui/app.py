@@ -55,21 +55,24 @@ def make_window(data_dir: DataDir) -> Any:
     """Return the main window with all its parts, not yet shown and not yet connected."""
     from gym_gui.controllers.live_telemetry_controllers import LiveTelemetryController
     from gym_gui.controllers.trainer_link import TrainerLink
+    from gym_gui.services.remote.sources import FarDataDir
     from gym_gui.services.settings import Settings
     from gym_gui.ui import theme
     from gym_gui.ui.context import ProgramContext
     from gym_gui.ui.main_window import MainWindow
 
-    settings = Settings.load(data_dir.settings)
+    base = data_dir.base if isinstance(data_dir, FarDataDir) else data_dir
+    source = data_dir.source if isinstance(data_dir, FarDataDir) else None
+    settings = Settings.load(base.settings)
     application = make_application()
     theme.apply(application, settings["window.theme"])
     application.styleHints().colorSchemeChanged.connect(
         lambda: theme.apply(application, settings["window.theme"])
     )
-    link = TrainerLink(data_dir)
+    link = TrainerLink(data_dir, source=source)
     live = LiveTelemetryController(link, link)
     context = ProgramContext(data_dir, data_dir.ring_dir, link, live, settings)
-    store = QtCore.QSettings(str(data_dir.root / "window.ini"), QtCore.QSettings.Format.IniFormat)
+    store = QtCore.QSettings(str(base.root / "window.ini"), QtCore.QSettings.Format.IniFormat)
     return MainWindow(context, store=store)
 
 

@@ -11,7 +11,11 @@ from pathlib import Path
 import click
 
 from gym_gui import __version__
+from gym_gui.commands.common import FAR
 from gym_gui.core.errors import GymGuiError
+from gym_gui.core.paths import DataDir
+
+COMMAND = "gym_gui.remote_command"  # in the root context's meta
 
 # subcommand: (module, its command's name there, one line of help). Loaded when called.
 COMMANDS = {
@@ -31,8 +35,28 @@ COMMANDS = {
 }
 
 
+HERE = ("replay", "verify", "export")  # of far runs: on a copy of their files
+OVER_TLS = (*HERE, "runs")
+
+
 class _LazyGroup(click.Group):
-    """Imports a subcommand's module only when it is called, so that --help answers at once."""
+    """Imports a subcommand's module only when it is called, so that --help answers at once.
+
+    With --connect ssh://… what is not done on copies here is done there, word for word.
+    """
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        far = ctx.meta.get(FAR)
+        if far is not None and args and args[0] in COMMANDS and args[0] not in HERE:
+            from gym_gui.commands.far import there
+
+            if hasattr(far.source, "run_there"):
+                return args[0], there(args[0]), args[1:]
+            if args[0] not in OVER_TLS:
+                raise click.UsageError(f"{args[0]} needs --connect ssh://…, to be run there.", ctx)
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -48,6 +72,15 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
 
 
+def _far(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    """Take note of the far daemon that everything is to be done with."""
+    if value:
+        from gym_gui.services.remote.sources import FarDataDir
+
+        base = DataDir(context.params.get("data_dir"))
+        context.meta[FAR] = FarDataDir(base, value, command=context.meta[COMMAND])
+
+
 @click.group(
     cls=_LazyGroup,
     invoke_without_command=True,
@@ -56,7 +89,29 @@ class _LazyGroup(click.Group):
     "$GYM_GUI_DATA_DIR or ~/.local/share/gym-gui.",
 )
 @click.version_option(__version__, prog_name="gym-gui")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder that keeps the runs.")
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    help="Folder that keeps the runs.",
+)
+@click.option(
+    "--connect",
+    metavar="ADDRESS",
+    callback=_far,
+    expose_value=False,
+    is_eager=False,
+    help="Work on the runs of another machine: ssh://[user@]host, or tls://HOST:PORT?sha256=…",
+)
+@click.option(
+    "--remote-command",
+    default="gym-gui",
+    show_default=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, value: context.meta.__setitem__(COMMAND, value),
+    help="What gym-gui is called there (with --connect ssh://…).",
+)
 @click.pass_context
 def main_command(context: click.Context, data_dir: Path | None) -> None:
     """Watch reinforcement-learning agents train live, keep every step, replay any moment.
@@ -68,12 +123,13 @@ def main_command(context: click.Context, data_dir: Path | None) -> None:
       gym-gui run -- train.py --env-id CartPole-v1  your own script, unmodified
       gym-gui runs                                  what was recorded
       gym-gui replay RUN --episode 3                any episode again
+      gym-gui --connect ssh://gpu-box               the same, for runs of another machine
     """
     context.obj = data_dir
     if context.invoked_subcommand is None:
         from gym_gui.commands.window import open_window
 
-        context.exit(open_window(data_dir))
+        context.exit(open_window(context.meta.get(FAR) or data_dir))
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -14,15 +14,18 @@ from typing import Any, TypeVar
 
 import click
 
-from gym_gui.core.errors import RunNotFoundError
+from gym_gui.core.errors import RunNotFoundError, UsageError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunRecord
 
+FAR = "gym_gui.far"  # in the root context's meta: the FarDataDir of --connect
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def _data_dir(context: click.Context, _: click.Parameter, value: Path | None) -> DataDir:
-    return DataDir(value or context.find_root().obj)
+    root = context.find_root()
+    far = root.meta.get(FAR)
+    return far if far is not None else DataDir(value or root.obj)
 
 
 def data_dir_option(function: Function) -> Function:
@@ -128,10 +131,21 @@ def has_display() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def find_run(data_dir: DataDir, text: str) -> RunRecord:
-    """Return the run whose id is or begins with ``text``; ``last`` is the newest one."""
+def find_run(data_dir: DataDir, text: str, *, files: bool = True) -> RunRecord:
+    """Return the run whose id is or begins with ``text``; ``last`` is the newest one.
+
+    files: bring a far run's files here too.
+    """
+    record = _find(data_dir, text)
+    if files:
+        bring(data_dir, record.run_id)
+    return record
+
+
+def _find(data_dir: DataDir, text: str) -> RunRecord:
     from gym_gui.services.registry import RunRegistry
 
+    refresh(data_dir)
     with RunRegistry(data_dir) as registry:
         if text != "last":
             return registry.resolve(text)
@@ -142,3 +156,59 @@ def find_run(data_dir: DataDir, text: str) -> RunRecord:
             next_step="Record one: gym-gui demo --headless",
         )
     return max(runs, key=lambda record: record.created_ns)
+
+
+def is_far(data_dir: DataDir) -> bool:
+    """Tell whether these are copies of another machine's runs (``--connect``)."""
+    return hasattr(data_dir, "source")
+
+
+def need_local(data_dir: DataDir) -> None:
+    """Raise UsageError where these are another machine's runs."""
+    if is_far(data_dir):
+        raise UsageError(
+            "This is done where the runs are.", next_step="Use --connect ssh://… or go there."
+        )
+
+
+def refresh(data_dir: Any) -> None:
+    """Bring the list of a far daemon's runs here; nothing to do for runs of this machine."""
+    if is_far(data_dir):
+        from gym_gui.services.remote.visit import refresh as bring_list
+
+        bring_list(data_dir)
+
+
+def bring(data_dir: Any, run_id: str) -> None:
+    """Bring a far run's files here, saying how far it is where somebody looks."""
+    if not is_far(data_dir):
+        return
+    from gym_gui.services.remote.visit import fetch
+
+    def say(so_far: int, size: int) -> None:
+        text = f"Copying {run_id}: {human_size(so_far)} of {human_size(size)}"
+        click.echo(f"\r{text:<78}", nl=False, err=True)
+
+    quiet = not sys.stderr.isatty()
+    fetch(data_dir, run_id, progress=None if quiet else say)
+    if not quiet:
+        click.echo("\r" + " " * 78 + "\r", nl=False, err=True)
+
+
+def daemon_call(data_dir: Any, call: Callable[[Any], Any]) -> Any:
+    """Return what ``call(client)``, a coroutine, answers from the daemon of these runs."""
+    import asyncio
+
+    if is_far(data_dir):
+        from gym_gui.services.remote.visit import visit
+
+        return visit(data_dir, call)
+    from gym_gui.services.trainer.client import TrainerClient
+    from gym_gui.services.trainer.daemon import ensure_daemon
+
+    async def run() -> Any:
+        address = await asyncio.to_thread(ensure_daemon, data_dir)
+        async with TrainerClient(address) as client:
+            return await call(client)
+
+    return asyncio.run(run())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import click
@@ -148,6 +150,33 @@ def _run_row(run_id: str, run: dict[str, Any]) -> tuple[object, ...]:
         sink["retries"],
         "-" if latency is None else f"{latency:.0f} ms",
     )
+
+
+@daemon.command(hidden=True)
+@click.argument("place", type=click.Path(path_type=Path))
+@data_dir_option
+def attach(place: Path, data_dir: DataDir) -> int:
+    """Let PLACE lead to the daemon's socket until standard input ends: for --connect ssh://."""
+    import sys
+
+    from gym_gui import __version__
+    from gym_gui.core.errors import UsageError
+    from gym_gui.rpc.channel import PROTOCOL
+    from gym_gui.services.trainer.daemon import ensure_daemon
+
+    if not place.name.startswith("gym-gui-"):
+        raise UsageError(f"{place} is no place for it.", next_step="Use gym-gui --connect ssh://…")
+    ensure_daemon(data_dir)
+    place.symlink_to(data_dir.socket)
+    try:
+        hello = {"version": __version__, "protocol": PROTOCOL, "data_dir": str(data_dir.root)}
+        click.echo(json.dumps(hello))
+        sys.stdout.flush()
+        while sys.stdin.buffer.read(1):
+            pass
+    finally:
+        place.unlink(missing_ok=True)
+    return 0
 
 
 def _say_where(data_dir: DataDir, listen: str) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
 
 from gym_gui.commands.common import (
+    daemon_call,
     data_dir_option,
     find_run,
     human_duration,
     human_size,
     human_time,
     json_option,
+    need_local,
     print_json,
     print_table,
     record_as_dict,
+    refresh,
 )
 from gym_gui.core.errors import GymGuiError
 from gym_gui.core.paths import DataDir, RunDir
@@ -49,6 +53,7 @@ def runs(context: click.Context, data_dir: DataDir, as_json: bool, limit: int) -
 def _newest(data_dir: DataDir) -> list[RunRecord]:
     from gym_gui.services.registry import RunRegistry
 
+    refresh(data_dir)
     if not data_dir.root.exists():
         return []
     with RunRegistry(data_dir) as registry:
@@ -81,7 +86,7 @@ def show(run: str, data_dir: DataDir, as_json: bool) -> int:
     from gym_gui.services.verify import last_report
     from gym_gui.services.workers.counts import vector_note
 
-    record = find_run(data_dir, run)
+    record = find_run(data_dir, run, files=False)
     folder = data_dir.run(record.run_id)
     vector_steps, autoresets = _vector_counts(folder)
     if as_json:
@@ -148,22 +153,16 @@ def _vector_counts(folder: RunDir) -> tuple[int, int]:
 @data_dir_option
 def stop(run: str, data_dir: DataDir) -> int:
     """Ask a run to end; what it recorded is kept."""
-    import asyncio
+    record = find_run(data_dir, run, files=False)
 
-    from gym_gui.services.trainer.client import TrainerClient
-    from gym_gui.services.trainer.daemon import ensure_daemon
-
-    record = find_run(data_dir, run)
-
-    async def cancel() -> None:
-        async with TrainerClient(ensure_daemon(data_dir)) as client:
-            await client.cancel_run(record.run_id)
-            async for changed in client.watch_runs():
-                if changed.run_id == record.run_id and changed.state.is_final:
-                    return
+    async def cancel(client: Any) -> None:
+        await client.cancel_run(record.run_id)
+        async for changed in client.watch_runs():
+            if changed.run_id == record.run_id and changed.state.is_final:
+                return
 
     if not record.state.is_final:
-        asyncio.run(cancel())
+        daemon_call(data_dir, cancel)
     click.echo(f"{record.run_id} has ended.")
     return 0
 
@@ -176,6 +175,7 @@ def rename(run: str, name: str, data_dir: DataDir) -> int:
     """Give a run another name; its id stays."""
     from gym_gui.services.registry import RunRegistry
 
+    need_local(data_dir)
     record = find_run(data_dir, run)
     record.spec.name = name
     with RunRegistry(data_dir) as registry:
@@ -193,6 +193,7 @@ def delete(run: tuple[str, ...], yes: bool, data_dir: DataDir) -> int:
     from gym_gui.core.errors import UsageError
     from gym_gui.services.registry import RunRegistry
 
+    need_local(data_dir)
     records = [find_run(data_dir, name) for name in run]
     for record in records:
         if not record.state.is_final:

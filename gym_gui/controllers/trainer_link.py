@@ -18,6 +18,8 @@ from PySide6 import QtCore
 
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import EpisodeRecord, RunRecord, RunSpec
+from gym_gui.services.remote.far_runs import FarRuns
+from gym_gui.services.remote.sources import LocalSource, Source
 
 RECORDER = "recorder"  # the name of the link's own troubles among those of requests
 BATCH_MS = 30
@@ -79,9 +81,18 @@ class TrainerLink(QtCore.QObject):
     request_ended = QtCore.Signal(str, str)  # what, run id: done, failed or withdrawn
     _gathered = QtCore.Signal()
 
-    def __init__(self, data_dir: DataDir, parent: QtCore.QObject | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: DataDir,
+        parent: QtCore.QObject | None = None,
+        *,
+        source: Source | None = None,
+    ) -> None:
+        """source: the daemon to link with; default: that of ``data_dir``."""
         super().__init__(parent)
         self._data_dir = data_dir
+        self._source = source or LocalSource(data_dir)
+        self._far = FarRuns(data_dir, is_far=self.is_far)
         self._lock = threading.Lock()  # guards the two below
         self._runs: dict[str, RunRecord] = {}
         self._batches: dict[str, LiveBatch] = {}
@@ -98,6 +109,25 @@ class TrainerLink(QtCore.QObject):
 
     # -- GUI thread -----------------------------------------------------------------------------
 
+    @property
+    def place(self) -> str:
+        """Name of the machine whose runs these are, empty for this one."""
+        return self._source.name
+
+    @property
+    def is_far(self) -> bool:
+        """Tell whether the runs are of another machine: their files are here only as copies."""
+        return bool(self._source.name)
+
+    def fetch(self, run_id: str) -> None:
+        """Bring a far run's files here; ``request_done("fetch", run_id)`` follows."""
+
+        async def fetch(client: Any) -> str:
+            await self._far.fetch(client, run_id)
+            return run_id
+
+        self._ask("fetch", run_id, fetch)
+
     def start(self) -> None:
         """Start the thread, and with it the daemon when none runs."""
         self._runner = asyncio.Runner()
@@ -111,6 +141,7 @@ class TrainerLink(QtCore.QObject):
         if thread is None or self._loop is None:
             return
         self._stopping = True
+        self._source.interrupt()
         try:
             self._loop.call_soon_threadsafe(lambda: self._spawn(self._wind_down()))
         except RuntimeError:
@@ -153,6 +184,7 @@ class TrainerLink(QtCore.QObject):
 
         async def delete(client: Any) -> str:
             await client.delete_run(run_id)
+            await self._far.forget(run_id)
             self.runs_removed.emit([run_id])
             return run_id
 
@@ -201,6 +233,8 @@ class TrainerLink(QtCore.QObject):
                 runner.run(self._live())
             except asyncio.CancelledError:
                 pass  # stop() asked for it
+            finally:
+                self._source.close()
 
     async def _live(self) -> None:
         self._main = asyncio.get_running_loop().create_task(self._stay_connected())
@@ -218,7 +252,8 @@ class TrainerLink(QtCore.QObject):
         await self._show_registry()
         attempt = 0
         while True:
-            self.state_changed.emit(LinkState.CONNECTING, "Starting the recorder…")
+            words = f"Connecting to {self.place}…" if self.is_far else "Starting the recorder…"
+            self.state_changed.emit(LinkState.CONNECTING, words)
             try:
                 await self._connect()
                 attempt = 0
@@ -246,19 +281,32 @@ class TrainerLink(QtCore.QObject):
             self.request_failed.emit("list", error)
 
     async def _connect(self) -> None:
+        from gym_gui.core.errors import GymGuiError
         from gym_gui.services.trainer.client import TrainerClient
-        from gym_gui.services.trainer.daemon import ensure_daemon
 
-        address = await asyncio.to_thread(ensure_daemon, self._data_dir)
-        async with TrainerClient(address) as client:
-            await client.health()
-            self._client = client
-            self.state_changed.emit(LinkState.CONNECTED, "Recording")
-            for run_id in list(self._followed):
-                self._unfollow(run_id)
-                self._follow(run_id)
-            async for record in client.watch_runs():
-                self._add_run(record)
+        address = await asyncio.to_thread(self._source.connect)
+        try:
+            async with TrainerClient(address) as client:
+                await self._serve(client)
+        except GymGuiError as error:
+            raise self._source.explain(error) from error
+        finally:
+            await self._far.close()
+
+    async def _serve(self, client: Any) -> None:
+        await client.health()
+        gone = await self._far.open(client)
+        if gone:
+            self.runs_removed.emit(gone)
+        self._client = client
+        words = f"Connected to {self.place}" if self.is_far else "Recording"
+        self.state_changed.emit(LinkState.CONNECTED, words)
+        for run_id in list(self._followed):
+            self._unfollow(run_id)
+            self._follow(run_id)
+        async for record in client.watch_runs():
+            self._far.note(record)
+            self._add_run(record)
 
     async def _answer(self, what: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
         try:

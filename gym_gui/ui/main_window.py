@@ -18,6 +18,7 @@ from gym_gui.controllers.trainer_link import RECORDER, LinkState
 from gym_gui.core.records import RunRecord, RunSpec, RunState
 from gym_gui.ui.actions import fill_menu_bar, make_actions, run_menu
 from gym_gui.ui.context import ProgramContext
+from gym_gui.ui.far_commands import FarCommands
 from gym_gui.ui.notifier import Notifier
 from gym_gui.ui.presenters.workers.registry import WorkerPresenterRegistry, default_registry
 from gym_gui.ui.run_commands import RunCommands
@@ -36,7 +37,7 @@ MAX_REOPENED = 20
 MAX_OPENED = 8  # live tabs that open by themselves at the start; the others by a double click
 
 
-class MainWindow(RunCommands, QtWidgets.QMainWindow):
+class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
     """Shows every run and lets its user start, watch, stop and compare them."""
 
     uncaught = QtCore.Signal(object)  # an error that nobody handled, on any thread
@@ -69,6 +70,7 @@ class MainWindow(RunCommands, QtWidgets.QMainWindow):
         fill_menu_bar(self, self.actions_by_name)
         self._compose()
         self._connect()
+        self.prepare_for_place()
         self._tick_timer = QtCore.QTimer(self)
         self._tick_timer.timeout.connect(self._tick)
         self._tick_timer.start(TICK_MS)

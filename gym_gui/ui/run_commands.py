@@ -10,7 +10,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.records import RunSpec
 from gym_gui.ui.actions import use_shortcuts
-from gym_gui.ui.tab_registry import tab_kind, tab_kinds
+from gym_gui.ui.tab_registry import TabKind, tab_kind, tab_kinds
 
 
 class RunCommands:
@@ -167,7 +167,12 @@ class RunCommands:
         known = self.tabs.find(run_id, kind.title)
         if known is not None:
             self.tabs.reveal(known)
-            return
+        elif kind.needs_files:
+            self._window.with_files(run_id, lambda: self._open_tab(kind, run_id))
+        else:
+            self._open_tab(kind, run_id)
+
+    def _open_tab(self, kind: TabKind, run_id: str) -> Any:
         record = self.model.record(run_id)
         name = (record.spec.name or run_id) if record else ""
         widget = kind.make(self.context, run_id, self.tabs)
@@ -179,16 +184,25 @@ class RunCommands:
             widget.episode_activated.connect(self.open_episode)
         self.tabs.add_dynamic_tab(run_id, kind.title, widget, icon_name=kind.icon, help=name)
         self._window._show_middle()
+        return widget
 
     def open_episode(self, run_id: str, stream: int, episode: int, step: int = -1) -> None:
         """Open the replay of one episode at a step; -1 is the reset."""
         if not tab_kind("replay").is_available:
             self.status.say(self.tr("This installation has no replay."))
             return
-        self.do_open_tab("replay", run_id)
-        tab: Any = self.tabs.find(run_id, tab_kind("replay").title)
-        if hasattr(tab, "show_episode"):
-            tab.show_episode(stream, episode, step)
+
+        def show() -> None:
+            kind = tab_kind("replay")
+            tab: Any = self.tabs.find(run_id, kind.title)
+            if tab is None:
+                tab = self._open_tab(kind, run_id)
+            else:
+                self.tabs.reveal(tab)
+            if hasattr(tab, "show_episode"):
+                tab.show_episode(stream, episode, step)
+
+        self._window.with_files(run_id, show)
 
     def _marked(self) -> list[Any]:
         """Return the records of all selected runs, the chosen one last."""

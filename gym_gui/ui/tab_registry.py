@@ -25,6 +25,7 @@ class TabKind:
     ``tile_requested(ring, place)``, which opens one environment live. The replay's widget has
     ``show_episode(stream, episode)``.
     per_run: False for a tab of the program (``run_id`` is then empty).
+    needs_files: it reads the run's files, of which a far run's are copied here first.
     """
 
     key: str
@@ -32,6 +33,7 @@ class TabKind:
     factory: str
     icon: str = "chart"
     per_run: bool = True
+    needs_files: bool = True
 
     @property
     def is_available(self) -> bool:
@@ -65,7 +67,7 @@ def tab_kind(key: str) -> TabKind:
 
 
 for _kind in (
-    TabKind("grid", "All agents", f"{_WIDGETS}.fastlane_grid:make_tab", "grid"),
+    TabKind("grid", "All agents", f"{_WIDGETS}.fastlane_grid:make_tab", "grid", needs_files=False),
     TabKind("telemetry", "Live Telemetry", f"{_WIDGETS}.live_telemetry_tab:make_tab", "gauge"),
     TabKind("analytics", "Analytics", f"{_WIDGETS}.analytics_tab:make_tab", "chart"),
     TabKind("replay", "Replay", f"{_WIDGETS}.replay_tab:make_tab", "replay"),

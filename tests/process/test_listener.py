@@ -39,11 +39,12 @@ from gym_gui.services.trainer.listener import token_path
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     """A daemon that listens on loopback."""
-    os.environ["XDG_RUNTIME_DIR"] = str(tmp_path_factory.mktemp("run"))
     data_dir = DataDir(tmp_path_factory.mktemp("listen") / "data")
-    ensure_daemon(data_dir, listen="127.0.0.1:0")
-    yield data_dir
-    stop_daemon(data_dir)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        ensure_daemon(data_dir, listen="127.0.0.1:0")
+        yield data_dir
+        stop_daemon(data_dir)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Live frames and control of a run whose rings cannot be reached: through its proxy and the daemon."""
+"""Live frames and control of a run whose rings are out of reach: by its proxy and the daemon."""
 
 from __future__ import annotations
 

@@ -119,7 +119,8 @@ class CopiedRegistry:
         """Take over what is known of these runs."""
         with RunRegistry(self._data_dir) as registry:
             for record in records:
-                values = {key: value for key, value in vars(record).items() if key != "run_id"}
+                passing = ("run_id", "trouble")
+                values = {key: value for key, value in vars(record).items() if key not in passing}
                 try:
                     registry.update(record.run_id, **values)
                 except RunNotFoundError:

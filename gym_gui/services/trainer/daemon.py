@@ -290,7 +290,7 @@ async def _serve(data_dir: DataDir, lock: int, listen: str, idle_s: float) -> No
     await keep_up(
         data_dir,
         stopping,
-        lambda: presence.was_used() or runs.is_needed(),
+        lambda: listener.is_open or presence.was_used() or runs.is_needed(),
         has_folder=lambda: _is_in_place(lock, _lock_path(data_dir)),
         idle_s=idle_s,
     )

@@ -47,6 +47,19 @@ class Welcome(QtWidgets.QWidget):
         column.addWidget(self.hint)
         column.addStretch(3)
 
+    def show_place(self, place: str) -> None:
+        """Say that these are the runs of another machine, where runs are started."""
+        self.title.setText(self.tr("Runs of {}").format(place))
+        self.text.setText(
+            self.tr(
+                "Open a run to watch it live, to pause it, or to replay its episodes. "
+                "Start one there from a terminal here: "
+                "gym-gui --connect ssh://{} run -- SCRIPT"
+            ).format(place)
+        )
+        self.new.hide()
+        self.demo.hide()
+
     def _label(self, name: str, text: str) -> QtWidgets.QLabel:
         label = QtWidgets.QLabel(text)
         label.setObjectName(name)
