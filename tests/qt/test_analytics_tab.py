@@ -167,3 +167,12 @@ def test_a_part_looked_at_closely_stays_while_new_data_come(qtbot, tab):
     title, values = tab.plot.values_at(1500.0)
     assert title.startswith("environment steps 1,500")
     assert values[0][1] == "run-a"
+
+
+def test_the_view_follows_what_is_shown_until_somebody_looks_closer(qtbot, tab):
+    tab.choose(["run-c"])
+    qtbot.waitUntil(lambda: [one.name for one in tab._answer.shown] == ["run-c"])
+    highest = tab.plot._plot.getViewBox().viewRange()[1][1]
+    tab.choose(["run-a"])
+    qtbot.waitUntil(lambda: [one.name for one in tab._answer.shown] == ["run-a"])
+    assert tab.plot._plot.getViewBox().viewRange()[1][1] < highest - 20

@@ -89,8 +89,8 @@ class CurvePlot(QtWidgets.QWidget):
         for one in self._shown:
             self._add(one, faint)
         if fit:
-            self._plot.enableAutoRange()
-            self._plot.autoRange()
+            self._plot.enableAutoRange()  # stays on, until somebody looks closer
+            self._plot.getViewBox().updateAutoRange()
         self._reduce()
 
     def _is_zoomed(self) -> bool:
@@ -206,12 +206,13 @@ class CurvePlot(QtWidgets.QWidget):
     def _add(self, one: Shown, faint: float) -> None:
         import pyqtgraph
 
+        sharp = self.devicePixelRatioF()  # pens are as wide as the screen's own pixels
         if one.band is not None:
             self._add_band(one)
         if one.raw is not None:
-            behind = self._item(one.raw, pyqtgraph.mkPen(one.colour, width=1))
+            behind = self._item(one.raw, pyqtgraph.mkPen(one.colour, width=sharp))
             behind.setOpacity(faint)
-        self._item(one.line, pyqtgraph.mkPen(one.colour, width=2), name=one.name)
+        self._item(one.line, pyqtgraph.mkPen(one.colour, width=2 * sharp), name=one.name)
 
     def _item(self, pyramid: Pyramid, pen: Any, name: str | None = None) -> Any:
         whole = pyramid.view(-np.inf, np.inf, max_points=self._points())

@@ -154,5 +154,6 @@ class LivePlot(QtWidgets.QWidget):
             axis = self._plot.getAxis(side)
             axis.setPen(pyqtgraph.mkPen(faint))
             axis.setTextPen(pyqtgraph.mkPen(text))
-        self._raw.setPen(pyqtgraph.mkPen(accent, width=1))
-        self._mean.setPen(pyqtgraph.mkPen(accent, width=2))
+        sharp = self.devicePixelRatioF()  # pens are as wide as the screen's own pixels
+        self._raw.setPen(pyqtgraph.mkPen(accent, width=sharp))
+        self._mean.setPen(pyqtgraph.mkPen(accent, width=2 * sharp))

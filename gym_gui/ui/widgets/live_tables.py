@@ -119,8 +119,9 @@ def table_view(model: RecentRows, name: str, widths: Sequence[int]) -> QtWidgets
     return view
 
 
-STEP_WIDTHS = (52, 60, 52, 62, 60, 84, 48)
-EPISODE_WIDTHS = (52, 60, 56, 68, 62, 84)
+STEP_WIDTHS = (58, 64, 50, 54, 58, 78, 64)
+AGENT = 6  # column of both tables, hidden while no agent has a name
+EPISODE_WIDTHS = (58, 64, 56, 68, 62, 84)
 STEP_TITLES = ("Stream", "Episode", "Step", "Action", "Reward", "Flags", "Agent", "Observation")
 EPISODE_TITLES = ("Stream", "Episode", "Steps", "Return", "Seconds", "End", "Agent")
 

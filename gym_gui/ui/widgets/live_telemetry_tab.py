@@ -19,6 +19,7 @@ from gym_gui.ui.widgets.live_history import History, read_history
 from gym_gui.ui.widgets.live_log import LogView
 from gym_gui.ui.widgets.live_plots import LivePlot, Series
 from gym_gui.ui.widgets.live_tables import (
+    AGENT,
     EPISODE_TITLES,
     EPISODE_WIDTHS,
     STEP_TITLES,
@@ -150,6 +151,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._picture.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
         self._picture.setAccessibleName("Newest recorded frame")
         self._frame: QtGui.QImage | None = None
+        for view in (self._episode_view, self._step_view):
+            view.setColumnHidden(AGENT, True)
         self._newest = QtWidgets.QPushButton()
         self._newest.setToolTip(self.tr("Go to the newest rows; they wait while you read others"))
         self._newest.clicked.connect(self._go_to_newest)
@@ -301,6 +304,9 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         return "   ·   ".join(parts)
 
     def _add_rewards(self, rows: list[tuple[Any, ...]]) -> None:
+        if self._step_view.isColumnHidden(AGENT) and any(row[AGENT] for row in rows):
+            for view in (self._episode_view, self._step_view):
+                view.setColumnHidden(AGENT, False)
         first = self._steps_seen - len(rows)
         recent = self._series["rewards"]
         recent.add((first + number, row[4]) for number, row in enumerate(rows))

@@ -11,7 +11,7 @@ from gym_gui.ui.icons import icon
 from gym_gui.ui.runs_model import AGE, COLUMNS, GROUPINGS, RunsModel
 
 UNDO_MS = 8000
-WIDTHS = (160, 92, 52, 52, 52, 58, 58, 74, 84, 70, 100, 100, 200)
+WIDTHS = (178, 92, 52, 52, 52, 58, 58, 74, 84, 70, 100, 100, 200)
 
 
 class RunsPanel(QtWidgets.QFrame):
