@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import psutil
 import pytest
@@ -21,7 +22,7 @@ from gym_gui.core.paths import DataDir
 from gym_gui.core.records import Recording, RunRecord, RunSpec, RunState
 from gym_gui.services.trainer.client import SyncTrainerClient
 from gym_gui.services.trainer.daemon import daemon_status, ensure_daemon, stop_daemon
-from gym_gui.services.trainer.files import read_json
+from gym_gui.services.trainer.files import read_json, write_json
 from gym_gui.services.trainer.keeping import rooms
 from gym_gui.worker.spool import Room
 
@@ -209,3 +210,47 @@ def test_a_run_that_waits_at_its_spools_limit_is_shown_and_goes_on_by_itself(ser
     connection.close()
     assert "paused" in events
     assert "resumed" in events
+
+
+def test_after_a_power_cut_the_lost_range_is_named(served: DataDir):
+    spec = submit(served, 60_000, 2000.0)
+    run_dir = served.run(spec.run_id)
+    wait_until(lambda: state(served, spec.run_id).steps > 500)
+    report = read_json(run_dir.supervisor) or {}
+    proxy = (read_json(run_dir.proxy) or {})["pid"]
+    for pid in (daemon_status(served).pid, proxy, report["supervisor_pid"], report["pid"]):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not daemon_status(served).running)
+    segment = max(run_dir.spool.glob("*/*.jsonl"))
+    with segment.open("r+b") as file:  # what had not reached the disk
+        file.truncate(segment.stat().st_size - 300)
+    write_json(run_dir.supervisor, {**report, "boot": "another boot of this machine"})
+    record = wait_for_end(served, spec.run_id)
+    assert record.state is RunState.FAILED
+    assert "the machine went down" in record.cause
+    with closing(sqlite3.connect(run_dir.store)) as connection:
+        told = [data for (data,) in connection.execute("SELECT data FROM events")]
+        steps = [key for (key,) in connection.execute("SELECT id FROM steps ORDER BY id")]
+    assert any("is lost" in data and "record" in data for data in told)
+    assert steps == list(range(record.steps))
+
+
+def test_others_read_the_file_while_it_is_written(served: DataDir):
+    spec = submit(served, 6000, 2000.0)
+    run_dir = served.run(spec.run_id)
+    wait_until(lambda: state(served, spec.run_id).steps > 500)
+    sql = "SELECT count(*) FROM steps"
+    words = ["sqlite3", "-readonly", str(run_dir.store), sql]
+    shell = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert int(shell.stdout) >= 500
+    duckdb = pytest.importorskip("duckdb")
+    try:
+        connection = duckdb.connect()
+        connection.execute("LOAD sqlite")
+    except duckdb.Error:
+        connection = None  # its extension is downloaded, which not every machine may
+    if connection is not None:
+        connection.execute(f"ATTACH '{run_dir.store}' AS run (TYPE sqlite, READ_ONLY)")
+        assert connection.execute("SELECT count(*) FROM run.steps").fetchall()[0][0] >= 500
+    assert not state(served, spec.run_id).state.is_final
+    assert wait_for_end(served, spec.run_id).steps == 6000
