@@ -25,7 +25,7 @@ import numpy as np
 
 from gym_gui.core.errors import UsageError
 
-PRESSES, QUICK_PRESSES = 600, 60
+PRESSES, QUICK_PRESSES = 400, 60
 STEPS_PER_S = 60.0
 _EFFECT, _BARE = 0xFF53, 0xFFC2  # keysyms: Right, F5
 _CHILD = "--child"

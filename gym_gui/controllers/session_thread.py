@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from gym_gui.services.session_recovery import finish_session, import_spool, sess
 from gym_gui.services.storage import StorageRecorderService
 from gym_gui.services.telemetry import TelemetryService
 from gym_gui.telemetry.batch import EventEntry, RecordBatch
+from gym_gui.telemetry.db_sink import SWITCH_INTERVAL_S
 
 END_PAUSE_S = 0.8  # how long an ended episode stays on the screen where time goes on by itself
 IDLE_S = 0.25  # how often a session that waits looks whether it shall end
@@ -88,6 +90,8 @@ class SessionThread:
 
     def _run(self) -> None:
         reason, record = "", None
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL_S)  # the window and the store's writer run beside us
         try:
             run_dir = self._data_dir.create().run(self.plan.spec.run_id)
             private_dir(run_dir.root)
@@ -103,6 +107,8 @@ class SessionThread:
                 record = self._finish(registry, run_dir, reason)
         except Exception as error:  # noqa: BLE001 - a thread's edge: the window shows it
             reason = reason or str(error)
+        finally:
+            sys.setswitchinterval(before)
         self._tell("ended", reason, record)
 
     def _play_and_record(self, run_dir: RunDir) -> str:

@@ -97,6 +97,8 @@ class PlayHud(QtWidgets.QFrame):
 
     def _show(self, name: str, value: str) -> None:
         label = self._numbers[name]
+        if label.property("value") == value:
+            return
         label.setProperty("value", value)
         muted = theme.current().muted
         label.setText(f'<span style="color:{muted}">{name}</span>&nbsp; {value}')
