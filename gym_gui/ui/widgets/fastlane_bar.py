@@ -33,7 +33,10 @@ class FastLaneBar(QtWidgets.QFrame):
     film_toggled = QtCore.Signal(str)  # suffix at the start, empty at the end
     detach_requested = QtCore.Signal()
 
-    def __init__(self, *, budget: float, parent: QtWidgets.QWidget | None = None) -> None:
+    def __init__(
+        self, *, budget: float, own_pace: float = 0.0, parent: QtWidgets.QWidget | None = None
+    ) -> None:
+        """budget: 0 to 1. own_pace: steps a second the run was started with, 0 unlimited."""
         super().__init__(parent)
         self.setObjectName("strip")
         self._filming = False
@@ -43,6 +46,8 @@ class FastLaneBar(QtWidgets.QFrame):
         self.speed = QtWidgets.QComboBox()
         for label, value in PACES:
             self.speed.addItem(self.tr(label), value)
+        if own_pace:
+            self.speed.setItemText(0, self.tr("{} steps/s (as started)").format(f"{own_pace:,g}"))
         self.speed.setAccessibleName(self.tr("Speed"))
         self.speed.setToolTip(self.tr("How fast the training may step"))
         self.speed.currentIndexChanged.connect(self._pace)

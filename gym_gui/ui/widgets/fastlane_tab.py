@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class FastLaneTab(QtWidgets.QWidget):
         self._consumer = FastLaneConsumer(self)
         self._quick = QtQuickWidgets.QQuickWidget(self)
         self._engine = self._quick.engine()  # kept: the place to tune QML for every tab
-        self._bar = FastLaneBar(budget=budget, parent=self)
+        self._bar = FastLaneBar(budget=budget, own_pace=own_pace, parent=self)
         self._compose(qml)
         self._connect()
         self._consumer.start(run_id, ViewConfig(ring_dir, stream, rate_hz, budget, tile))
@@ -192,7 +193,7 @@ class FastLaneTab(QtWidgets.QWidget):
     # -- capture --------------------------------------------------------------------------------
 
     def _capture_path(self, suffix: str) -> Path:
-        stamp = time.strftime("%Y%m%d-%H%M%S")
+        stamp = f"{datetime.now():%Y%m%d-%H%M%S-%f}"[:-3]  # to the millisecond
         return self._captures / f"{self.run_id}-{self.agent_id}-{stamp}{suffix}"
 
     @QtCore.Slot()
@@ -227,9 +228,9 @@ class FastLaneTab(QtWidgets.QWidget):
         super().hideEvent(event)
 
     def cleanup(self) -> None:
-        """Stop polling and let go of the ring. Calling it twice is safe."""
+        """Save a film that is being recorded, let go of the ring. Calling it twice is safe."""
+        self._bar.end_film()
         self._consumer.stop()
-        self._film = None
         self._background.close()
 
     def closeEvent(self, event: QtGui.QCloseEvent) -> None:
