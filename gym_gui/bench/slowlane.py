@@ -113,11 +113,16 @@ class _Bench:
         began = min(report["began_ns"] for report in reports)
         over = max(record.ended_ns for record in ended)
         last = max(_last_commit_ns(self.data_dir.run(run_id), over) for run_id in runs)
+        costs = self.costs(workers * steps)
+        worker_us = sum(r["cpu_s"] for r in reports) / (workers * steps) * 1e6
+        spent_us = worker_us + sum(costs[f"{name}_cpu_us_a_step"] for name in PROCESSES)
         return {
             "committed_steps_per_s": workers * steps / (last - began) * 1e9,
+            "two_idle_cores_carry_steps_per_s": 2e6 / spent_us,
             "steps": workers * steps,
             "worker_us_a_step": max(r["stepping_s"] / r["steps"] for r in reports) * 1e6,
-            **self.costs(workers * steps),
+            "worker_cpu_us_a_step": worker_us,
+            **costs,
         }
 
     def catch_up(self, *, steps: int) -> dict[str, Any]:
