@@ -174,13 +174,17 @@ def run_watched(
     folder: new, for the run's own files.
     """
     data_dir = DataDir(folder).create()
-    spec = RunSpec(new_run_id("watched"), "script", list(command), str(cwd), render_budget=BUDGET)
+    spec = RunSpec(
+        *(new_run_id("watched"), "script", list(command), str(cwd)),
+        env=variables,
+        render_budget=BUDGET,
+    )
     run_dir = data_dir.run(spec.run_id)
     rings_folder = Path(tempfile.mkdtemp(prefix="rings-", dir=os.environ.get("XDG_RUNTIME_DIR")))
     try:
         ours = prepare(run_dir, spec, rings_folder)
         with Viewer(rings_folder) as viewer:
-            done = run_plain(command, cwd, timeout_s, **variables, **ours)
+            done = run_plain(command, cwd, timeout_s, **{**variables, **ours})
     finally:
         shutil.rmtree(rings_folder)
     frames = viewer.frames.get(spec.run_id, 0)

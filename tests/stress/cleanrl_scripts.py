@@ -4,30 +4,27 @@
 
 PATH: a CleanRL checkout. PY: an interpreter with torch, tyro, tensorboard and gymnasium 0.29.1,
 on which the scripts run whole. Each script runs twice with one seed, plain (nothing of gym-gui
-loaded) and watched; what it prints must be the same, character by character, and the recorded
-steps, episodes and returns must be those that it prints.
+loaded) and watched by a viewer that asks for pictures; what it prints must be the same, character
+by character, and the recorded steps, episodes and returns must be those that it prints.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gym_gui.core.paths import DataDir
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from watching import Counted, run_plain, run_watched
+
 from gym_gui.core.records import RunSpec
 from gym_gui.services.workers import build_spec, get_worker
-from gym_gui.worker.install import prepare
 
 SCRIPTS = (
     "ppo",
@@ -40,6 +37,7 @@ SCRIPTS = (
     "td3_continuous_action",
     "ddpg_continuous_action",
 )
+TIMEOUT_S = 3600.0
 _EPISODE = re.compile(r"global_step=(\d+), episodic_return=\[?\s*([-+\d.e]+)\s*\]?")
 
 
@@ -74,60 +72,22 @@ def expected_steps(spec: RunSpec) -> int:
     return config["total_timesteps"] * envs
 
 
-def run(spec: RunSpec, folder: Path, extra: dict[str, str]) -> str:
-    """Run the script in ``folder`` and return what it printed. Raises SystemExit if it failed."""
-    folder.mkdir(parents=True)
-    environment = {**os.environ, **spec.env, **extra, "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(
-        spec.command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{spec.name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    return done.stdout
-
-
-def lines_of(spool: Path) -> Iterator[dict[str, Any]]:
-    for channel in sorted(spool.iterdir()):
-        for segment in sorted(channel.glob("*.jsonl")):
-            with open(segment) as file:
-                yield from map(json.loads, file)
-
-
-def recorded(spool: Path, *, wide: bool) -> Recorded:
-    """Count what the spool holds; returns are summed as the script's own wrapper sums them.
+def recorded(kept: Counted, *, wide: bool) -> Recorded:
+    """Sum the returns of what the tap kept as the script's own wrapper sums them.
 
     It keeps float32 sums. A reward that numpy gave is added in double precision and the sum
     rounded (``wide``); one that Python gave is rounded first.
     """
-    found = Recorded()
-    sums: dict[int, np.float32] = {}
-    for line in lines_of(spool):
-        kind = line["type"]
-        if kind in ("step", "vstep"):
-            rows = _rows(line)
-            for stream, reward, over in rows:
-                found.steps += 1
-                before = sums.get(stream, np.float32(0))
-                added = np.float64(before) + reward if wide else before + np.float32(reward)
-                total = np.float32(added)
-                sums[stream] = total
-                if over:
-                    found.returns.append(float(total))
-                    sums[stream] = np.float32(0)
-        elif kind == "episode" and (line["terminated"] or line["truncated"]):
-            found.episodes += 1
+    found = Recorded(kept.steps, kept.episodes)
+    sums: dict[str, np.float32] = {}
+    for stream, reward, over in kept.rows:
+        before = sums.get(stream, np.float32(0))
+        added = np.float64(before) + reward if wide else before + np.float32(reward)
+        total = np.float32(added)
+        sums[stream] = np.float32(0) if over else total
+        if over:
+            found.returns.append(float(total))
     return found
-
-
-def _rows(line: dict[str, Any]) -> list[tuple[int, float, bool]]:
-    if line["type"] == "step":
-        return [(line["stream"], line["reward"], line["terminated"] or line["truncated"])]
-    return [
-        (stream, reward, bool(terminated or truncated))
-        for stream, reward, terminated, truncated in zip(
-            line["streams"], line["reward"], line["terminated"], line["truncated"], strict=True
-        )
-    ]
 
 
 def printed(output: str) -> list[tuple[int, float]]:
@@ -162,23 +122,27 @@ def problems(spec: RunSpec, plain: str, watched: str, kept: Recorded) -> list[st
 
 
 def check(script: Path, python: str, steps: int, folder: Path) -> list[str]:
-    data_dir = DataDir(folder / "data").create()
     values = settings(script, steps)
-    spec = build_spec("cleanrl", values, python=python, data_dir=data_dir)
-    plain = run(spec, folder / "plain", {})
-    run_dir = data_dir.run(spec.run_id)
-    rings = folder / "rings"
-    rings.mkdir(mode=0o700)
-    watched = run(spec, folder / "watched", prepare(run_dir, spec, rings))
-    kept = recorded(run_dir.spool, wide=True)
-    found = problems(spec, plain, watched, kept)
+    spec = build_spec("cleanrl", values, python=python, data_dir=folder / "data")
+    variables = {**spec.env, "CUDA_VISIBLE_DEVICES": ""}
+    for part in ("plain", "watched"):
+        (folder / part).mkdir()
+    plain = run_plain(spec.command, folder / "plain", TIMEOUT_S, **variables)
+    watched = run_watched(spec.command, folder / "watched", folder / "data", TIMEOUT_S, **variables)
+    for done in (plain, watched.done):
+        if done.returncode:
+            raise SystemExit(f"{spec.name} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    kept = recorded(watched.counted, wide=True)
+    found = problems(spec, plain.stdout, watched.done.stdout, kept)
     if found:
-        kept = recorded(run_dir.spool, wide=False)
-        found = problems(spec, plain, watched, kept)
+        kept = recorded(watched.counted, wide=False)
+        found = problems(spec, plain.stdout, watched.done.stdout, kept)
+    if not watched.frames:
+        found.append("the viewer saw no picture")
     state = "FAILED" if found else "ok"
     print(
         f"{script.stem:26} {state:6} steps={kept.steps} episodes={kept.episodes} "
-        f"return_sum={sum(kept.returns)!r}",
+        f"return_sum={sum(kept.returns)!r} pictures={watched.frames}",
         flush=True,
     )
     for problem in found:

@@ -27,6 +27,8 @@ from watching import Watched, run_plain, run_watched
 
 from gym_gui.core.paths import DATA_DIR_VARIABLE
 
+TIMEOUT_S = 900.0
+
 # family, environment, module whose import registers it, steps
 ENVIRONMENTS = (
     ("classic control", "CartPole-v1", "", 3000),
@@ -45,7 +47,7 @@ ENVIRONMENTS = (
     ("Atari", "ALE/Pong-v5", "ale_py", 2000),
     ("Atari", "ALE/Breakout-v5", "ale_py", 2000),
     ("MiniGrid", "MiniGrid-DoorKey-8x8-v0", "minigrid", 2000),
-    ("highway-env", "highway-v0", "highway_env", 150),
+    ("highway-env", "highway-v0", "highway_env", 30),
     ("flappy-bird-gymnasium", "FlappyBird-v0", "flappy_bird_gymnasium", 2000),
     ("tetris-gymnasium", "tetris_gymnasium/Tetris", "tetris_gymnasium.envs.tetris", 1000),
     ("gym-pusht", "gym_pusht/PushT-v0", "gym_pusht", 1000),
@@ -156,18 +158,18 @@ def try_one(family: str, env_id: str, module: str, steps: int, python: str) -> R
         program = folder / "program.py"
         program.write_text(PROGRAM)
         command = [python, str(program), env_id, module, str(steps), kind]
-        plain = run_plain(command, folder)
+        plain = run_plain(command, folder, TIMEOUT_S)
         if plain.returncode:
             absent = any(
                 word in plain.stderr for word in ("ModuleNotFound", "NotFound", "No module")
             )
             why = plain.stderr.strip().splitlines()[-1]
             return None if absent else Row(family, env_id, "no", "", "", why)
-        watched = run_watched(command, folder, folder / "watched")
+        watched = run_watched(command, folder, folder / "watched", TIMEOUT_S)
         row = Row(family, env_id, _exact(plain.stdout, watched), _picture(watched), "")
         if not watched.frames and module != "pettingzoo":
             again = [*command[:-1], "rgb_array"]
-            if run_watched(again, folder, folder / "again").frames:
+            if run_watched(again, folder, folder / "again", TIMEOUT_S).frames:
                 row.picture = 'if made with `render_mode="rgb_array"`'
         if watched.done.returncode:
             row.trouble = watched.done.stderr.strip().splitlines()[-1]
