@@ -164,6 +164,8 @@ def _of_array(result: Any) -> Picture:
 @contextmanager
 def _switched(base: Any) -> Iterator[None]:
     """Render as ``rgb_array`` whatever the script asked for, for this one call."""
+    if hasattr(base, "renderOn"):  # PettingZoo's Pistonball: its picture is what its agents see
+        raise CannotRenderError("drawing it would change what its agents observe")
     before = getattr(base, "render_mode", None)
     if before in ("rgb_array", "rgb_array_list"):
         yield
