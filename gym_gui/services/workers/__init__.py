@@ -5,7 +5,9 @@ and ``build_spec`` which turns a worker and its values into a ``RunSpec``.
 Knows nothing of Qt, of the daemon or of how a run is started.
 """
 
-from gym_gui.services.workers.base import Checkpoint, Field, Kind, Worker
+from gym_gui.services.workers.base import Worker
+from gym_gui.services.workers.checkpoints import Checkpoint
+from gym_gui.services.workers.fields import Field, Kind
 from gym_gui.services.workers.interpreters import resolve_python
 from gym_gui.services.workers.registry import (
     ENTRY_POINT_GROUP,

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
 
 from gym_gui.core.errors import UsageError
-from gym_gui.services.workers.base import Field, Kind
-
-if TYPE_CHECKING:
-    from gym_gui.services.workers.base import Worker
+from gym_gui.services.workers.fields import Field, Kind
 
 
-def parse_arguments(worker: Worker, arguments: Sequence[str]) -> dict[str, Any]:
+class HasForm(Protocol):
+    """What reading a command line needs to know of a worker."""
+
+    name: ClassVar[str]
+    takes_script: ClassVar[bool]
+    accepts_unknown: ClassVar[bool]
+
+    def form(self, values: Mapping[str, Any]) -> list[Field]: ...
+
+
+def parse_arguments(worker: HasForm, arguments: Sequence[str]) -> dict[str, Any]:
     """Return the values that ``arguments`` say for ``worker``; see ``Worker.values``."""
     words = list(arguments)
     values: dict[str, Any] = {}

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunSpec
-from gym_gui.services.workers.base import Checkpoint
 
 LIMIT = 1000  # files looked at per folder: a checkpoint list is no file manager
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A policy that a run saved: ``path``, its size, and when it was written (Unix ns)."""
+
+    path: Path
+    size_bytes: int
+    time_ns: int
 
 
 def find_checkpoints(spec: RunSpec, run_dir: RunDir, patterns: Sequence[str]) -> list[Checkpoint]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunSpec
-from gym_gui.services.workers.base import PROGRAMS, Field, Kind, Worker
+from gym_gui.services.workers.base import PROGRAMS, Worker
+from gym_gui.services.workers.fields import Field, Kind
 from gym_gui.services.workers.parameters import script_fields
 from gym_gui.services.workers.program import absolute
 from gym_gui.services.workers.script import ARGS_FIELD, SCRIPT_FIELD, script_path

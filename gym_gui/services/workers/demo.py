@@ -7,7 +7,8 @@ from typing import Any
 
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import RunSpec
-from gym_gui.services.workers.base import PROGRAMS, Field, Kind, Worker
+from gym_gui.services.workers.base import PROGRAMS, Worker
+from gym_gui.services.workers.fields import Field, Kind
 
 EYE_STEPS_PER_S = 60.0  # CartPole's own pace: 50 steps are one second of its physics
 WINDOW_STEPS = 200_000

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gym_gui.services.workers.base import Field, Kind
+from gym_gui.services.workers.fields import Field, Kind
 
 UNKNOWN = None  # a default that only running the script would tell
 _SIMPLE = {"bool": Kind.BOOL, "int": Kind.INT, "float": Kind.FLOAT, "str": Kind.TEXT}

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from gym_gui.services.workers.base import Field, Kind
+from gym_gui.services.workers.fields import Field, Kind
 from gym_gui.services.workers.program import ProgramWorker
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from gym_gui.core.paths import RunDir
-from gym_gui.services.workers.base import PROGRAMS, Field, Worker
+from gym_gui.services.workers.base import PROGRAMS, Worker
+from gym_gui.services.workers.fields import Field
 from gym_gui.services.workers.parameters import script_fields
 
 

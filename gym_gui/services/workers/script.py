@@ -11,7 +11,8 @@ from typing import Any
 from gym_gui.core.errors import ScriptNotFoundError, UsageError
 from gym_gui.core.paths import RunDir
 from gym_gui.services.workers.arguments import field_of, read_options
-from gym_gui.services.workers.base import Field, Kind, Worker
+from gym_gui.services.workers.base import Worker
+from gym_gui.services.workers.fields import Field, Kind
 from gym_gui.services.workers.parameters import script_fields
 
 SCRIPT_FIELD = Field("script", Kind.PATH, "", "the program to run", required=True, group="Script")
