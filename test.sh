@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")"
 . scripts/setup.sh
 
-set_up "[dev,cleanrl,sb3,spade,envs,export]"
+set_up "[dev,cleanrl,sb3,spade,envs,export,ray]"
 need_libraries
 command -v Xvfb >/dev/null 2>&1 || install_packages xvfb ||
   die "The tests of the real window need Xvfb." "Type: $(install_line xvfb)"

@@ -27,7 +27,12 @@ from gym_gui.core.records import Frames, Observations, Recording, SpoolPolicy
     type=click.Path(exists=True, file_okay=False),
     help="Folder it runs in. [default: this one]",
 )
-@click.option("--launcher", default="local", show_default=True, help="What starts its process.")
+@click.option(
+    "--launcher",
+    default="local",
+    show_default=True,
+    help="Where it trains: local, or a Ray cluster, http://HOST:8265 (docs/remote.md).",
+)
 @click.option(
     "--sweep",
     "sweeps",

@@ -23,7 +23,7 @@ from gym_gui.services.trainer.files import read_json, write_json
 MAX_CALLS = 1024  # at once
 MAX_STREAMS = 256  # of one connection
 _BOUNDS = (("grpc.max_concurrent_streams", MAX_STREAMS), ("grpc.so_reuseport", 0))
-LOOPBACK = "127.0.0.1:0"
+LOOPBACK_HOST = "127.0.0.1"
 
 
 class Listener:
@@ -88,14 +88,15 @@ class Listener:
 
         Where nothing listens yet and ``towards`` is this machine itself, loopback is opened.
         """
+        place = split_host_port(self.address)[0] if self.is_open else LOOPBACK_HOST
+        if _is_loopback(place) and not _is_loopback(towards):
+            raise DaemonError(
+                "Runs on other machines cannot reach this daemon: it listens to this one only.",
+                next_step="Restart it: gym-gui daemon stop, then"
+                " gym-gui daemon start --listen HOST:PORT with an address they can reach.",
+            )
         if not self.is_open:
-            if not _is_loopback(towards):
-                raise DaemonError(
-                    "Runs on other machines cannot reach this daemon: it does not listen.",
-                    next_step="Restart it: gym-gui daemon stop, then"
-                    " gym-gui daemon start --listen HOST:PORT with an address they can reach.",
-                )
-            await self.open(LOOPBACK)
+            await self.open(join_host_port(LOOPBACK_HOST, 0))
         assert self._tokens is not None
         host, port = split_host_port(self.address)
         if ipaddress.ip_address(_literal(host)).is_unspecified:

@@ -14,6 +14,7 @@ from typing import Any
 from gym_gui.core.ids import new_run_id
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import Recording, RunSpec
+from gym_gui.services.trainer.launchers.base import parse_launcher
 from gym_gui.services.workers.base import Worker
 from gym_gui.services.workers.interpreters import resolve_python
 from gym_gui.services.workers.registry import get_worker
@@ -47,6 +48,7 @@ def build_spec(
     """
     chosen = get_worker(worker) if isinstance(worker, str) else worker
     whole = chosen.complete(values)
+    parse_launcher(launcher)
     title = name or chosen.default_name(whole)
     run_id = run_id or new_run_id(title)
     folder = data_dir if isinstance(data_dir, DataDir) else DataDir(data_dir)

@@ -26,7 +26,7 @@ _TEXTS = {  # key: label, what an empty field means
     "tags": ("Tags", "words, with commas between them"),
     "notes": ("Notes", "anything worth remembering"),
     "cwd": ("Working folder", "the script's own folder"),
-    "launcher": ("Launcher", "local: a process on this machine"),
+    "launcher": ("Launcher", "local, or a Ray cluster: http://HOST:8265"),
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from gym_gui.services.trainer.launchers.base import (
 )
 from gym_gui.services.trainer.remote_job import DAEMON_VARIABLE, RUN_VARIABLE, PathMap
 
+READY_S = 30.0  # how long a Ray that answers may not be ready for jobs
 UPLOAD_BYTES = 100 << 20
 UPLOAD_NONE = "no"
 EXCLUDED = (".git", ".venv", "venv", "__pycache__", "node_modules", "runs", "wandb", "videos")
@@ -62,20 +64,29 @@ class RayLauncher(Launcher):
             environment["working_dir"] = str(folder)
             environment["excludes"] = [f"**/{name}/" for name in EXCLUDED]
         python = shlex.quote(self._address.python)
-        try:
-            self._client().submit_job(
-                entrypoint=f"exec {python} -m gym_gui.services.trainer.remote_job",
-                submission_id=run_id,
-                runtime_env=environment,
-                metadata={"gym-gui run": run_id, "name": job.spec.name},
-                entrypoint_num_cpus=self._address.cpus or None,
-                entrypoint_num_gpus=self._address.gpus or None,
-            )
-        except RuntimeError as error:
-            if "already exists" not in str(error):
+        self._submit(
+            entrypoint=f"exec {python} -m gym_gui.services.trainer.remote_job",
+            submission_id=run_id,
+            runtime_env=environment,
+            metadata={"gym-gui run": run_id, "name": job.spec.name},
+            entrypoint_num_cpus=self._address.cpus or None,
+            entrypoint_num_gpus=self._address.gpus or None,
+        )
+
+    def _submit(self, **words: Any) -> None:
+        deadline = time.monotonic() + READY_S
+        while True:
+            try:
+                self._client().submit_job(**words)
+                return
+            except RuntimeError as error:
+                if "already exists" in str(error):
+                    return
+                if "No available agent" not in str(error) or time.monotonic() > deadline:
+                    raise self._failed(error) from error
+                time.sleep(1.0)  # a Ray that has just been started
+            except (OSError, ValueError) as error:
                 raise self._failed(error) from error
-        except (OSError, ValueError) as error:
-            raise self._failed(error) from error
 
     def status(self, job: Job) -> JobStatus:
         try:
