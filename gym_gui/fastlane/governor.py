@@ -5,13 +5,16 @@ from __future__ import annotations
 from gym_gui.fastlane.frames import Demand
 
 _FIRST_WAIT_NS = 500_000_000  # a first render sets up its drawing: charged at most this much
+_AFTERMATH = 0.35  # a picture leaves cold caches: steps after it are slower, by so much of its cost
+_MOST_AFTERMATH_NS = 500_000
 _LATE_NS = 100_000_000  # a beat missed by more is given up, not caught up with
 
 
 class RenderGovernor:
-    """Holds the share of wall time spent in ``render`` under a budget.
+    """Holds the share of wall time that pictures cost under a budget.
 
-    After a render that took c ns the next one starts c / budget ns after its start at the
+    A render that took c ns is charged with c and with what the steps after it lose in cold
+    caches (``docs/decisions/020``). The next one starts charge / budget ns after its start at the
     earliest: the share cannot exceed the budget over any stretch of whole intervals. Times are
     monotonic nanoseconds handed in by the caller.
     """
@@ -26,10 +29,16 @@ class RenderGovernor:
         """Tell whether to render now."""
         return demand.wanted_hz > 0 and now_ns >= self._due_ns and now_ns >= self._allowed_ns
 
+    @property
+    def next_ns(self) -> int:
+        """When the next render may be due, as the last demand was."""
+        return max(self._due_ns, self._allowed_ns)
+
     def rendered(self, start_ns: int, end_ns: int, demand: Demand) -> None:
         """Account for a render (with its publish) that ran from ``start_ns`` to ``end_ns``."""
         cost = max(0, end_ns - start_ns)
-        wait = int(cost / min(max(demand.budget, 1e-4), 1.0))
+        charge = cost + min(int(cost * _AFTERMATH), _MOST_AFTERMATH_NS)
+        wait = int(charge / min(max(demand.budget, 1e-4), 1.0))
         if self.renders == 0:
             wait = min(wait, max(cost, _FIRST_WAIT_NS))
         self.renders += 1

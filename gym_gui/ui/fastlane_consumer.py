@@ -221,7 +221,7 @@ class FastLaneConsumer(QtCore.QObject):
         elif state is FastLaneState.IDLE:
             self._idle(reader, now)
         elif state is not FastLaneState.FRAME:
-            self._lost()
+            self._lost(replaced=state is FastLaneState.REPLACED)
 
     def _renew(self, reader: FastLaneReader, now: float) -> None:
         assert self._config is not None
@@ -255,10 +255,15 @@ class FastLaneConsumer(QtCore.QObject):
         if self._view is View.WAITING and waited > NO_PICTURE_S:
             self._set_view(View.NO_PICTURE)
 
-    def _lost(self) -> None:
-        """REPLACED, CLOSED or LOST: let go, and look for a newer ring of the run."""
+    def _lost(self, *, replaced: bool) -> None:
+        """REPLACED, CLOSED or LOST: let go, and look for a newer ring of the run.
+
+        A replaced ring's successor is there already, and loses no time.
+        """
         self._detach()
         self._gone_at = time.monotonic()
+        if replaced and self._attach():
+            return
         self._timer.start(SEEK_MS)
 
     def _say_gone(self) -> None:

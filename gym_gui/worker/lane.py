@@ -18,6 +18,8 @@ from gym_gui.worker.render import Painter
 from gym_gui.worker.stage import Stage
 
 TICK_NS = 4_000_000
+_LEAST_NS = 200_000  # between looks while a picture is due
+_HUD_NS = 20_000_000  # between the numbers of steps without a picture
 _PAUSE_LOOK_S = 0.02
 _RATE_NS = 500_000_000
 _FIRST_CONFIG = FastLaneConfig(8, 8, 3)  # before a picture's size is known
@@ -38,6 +40,8 @@ class Lane:
         self._off = not config.get("ring_dir")
         self._stage: Optional[Stage] = None
         self._governor = RenderGovernor()
+        self._watched = False
+        self._hud_ns = 0
         self._control = Control()
         self._rate_hz = 0.0
         self._rate_from = (0, 0)
@@ -72,7 +76,13 @@ class Lane:
             except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
                 self._switch_off(error)
         self._pace.wait(self._steps(), self._look_at_control)
-        self.next_ns = time.time_ns() + (0 if self._pace.is_slow else TICK_NS)
+        self.next_ns = time.time_ns() + (0 if self._pace.is_slow else self._until_next())
+
+    def _until_next(self) -> int:
+        """Nanoseconds until the next look: sooner where a picture is due sooner."""
+        if not self._watched:
+            return TICK_NS
+        return min(TICK_NS, max(_LEAST_NS, self._governor.next_ns - time.monotonic_ns()))
 
     def _look(self) -> None:
         writer = self._writer or self._open()
@@ -80,7 +90,8 @@ class Lane:
         demand, control = writer.look(now_ns)
         if control != self._control:
             self._obey(control)
-        if demand.wanted_hz and self.taps:
+        self._watched = bool(demand.wanted_hz and self.taps)
+        if self._watched:
             self._measure_rate(now_ns)
             self._show(writer, demand, now_ns)
         while self._control.paused:
@@ -106,13 +117,17 @@ class Lane:
         stage = self._stage
         if stage is None:
             stage = self._stage = Stage(self.taps, self.session.failed)
-        tap = stage.tap
-        metrics = self._metrics(tap)
         wanted = Demand(min(demand.wanted_hz * stage.tiles, 1000.0), demand.budget)
-        if stage.can_render and self._governor.due(now_ns, wanted):
+        is_due = stage.can_render and self._governor.due(now_ns, wanted)
+        if not is_due and now_ns < self._hud_ns:
+            return
+        tap = stage.choose()
+        metrics = self._metrics(tap)
+        if is_due:
             stage.show(writer, metrics)
             self._governor.rendered(now_ns, time.monotonic_ns(), wanted)
         writer.set_hud(metrics, step=tap.step, episode=max(tap.episode, 0))
+        self._hud_ns = now_ns + _HUD_NS
 
     def _metrics(self, tap: Any) -> FastLaneMetrics:
         returns = self._returns

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from contextlib import contextmanager
-from typing import Any, Callable, Iterator, NamedTuple, Optional
+from typing import Any, Callable, Iterator, NamedTuple
 
 from gym_gui.core.errors import GymGuiError
 from gym_gui.worker.state import RandomnessGuard
@@ -47,7 +48,7 @@ class Painter:
 
     def __init__(self, env: Any) -> None:
         self._base = getattr(env, "unwrapped", env)
-        self._checked: Any = None  # geometry of the surface that was compared
+        self._checked: Any = None  # geometry of the compared surface, its first column shown
         self._fast = True
 
     def paint(self, deliver: Deliver) -> None:
@@ -59,7 +60,8 @@ class Painter:
         if ale is not None and hasattr(ale, "getScreenRGB"):
             deliver(_of_array(ale.getScreenRGB()))
             return
-        with _switched(self._base), _untouched(self._base), _without_display(self._base):
+        base = self._base
+        with _switched(base), _untouched(base), _without_display(base), _quiet():
             surfarray = sys.modules.get("pygame.surfarray")
             if surfarray is None or not self._fast:
                 deliver(_of_array(self._base.render()))
@@ -78,24 +80,25 @@ class Painter:
             return
         if catch.delivered:
             return
-        deliver(_of_array(result))
-        if catch.calls == 0 and self._checked is None:
-            return  # nothing drawn yet through pygame; it may be later
         if catch.calls == 1 and catch.agrees_with(result):
-            self._checked = catch.geometry
-        else:
-            self._fast = False
+            self._checked = catch.geometry, catch.shown_from
+            deliver(catch.picture())
+            return
+        deliver(_of_array(result))
+        if catch.calls or self._checked is not None:
+            self._fast = False  # else nothing is drawn yet through pygame; it may be later
 
 
 class _Catch:
-    """Stands in for ``surfarray.pixels3d`` during one render."""
+    """Stands in for ``surfarray.pixels3d`` during one render, for the rendering thread alone."""
 
     def __init__(self, surfarray: Any, checked: Any, deliver: Deliver) -> None:
         self._surfarray = surfarray
         self._original = surfarray.pixels3d
-        self._checked = checked
+        self._checked, self.shown_from = checked or (None, 0)
         self._deliver = deliver
-        self._pixels: Optional[bytes] = None
+        self._thread = threading.get_ident()
+        self._pixels = b""
         self.geometry: Any = None
         self.calls = 0
         self.delivered = False
@@ -108,6 +111,8 @@ class _Catch:
         self._surfarray.pixels3d = self._original
 
     def _pixels3d(self, surface: Any) -> Any:
+        if threading.get_ident() != self._thread:
+            return self._original(surface)
         self.calls += 1
         geometry = (surface.get_size(), surface.get_pitch(), surface.get_masks()[:3])
         usable = surface.get_bitsize() == 32 and geometry[2] == _BGRX_MASKS
@@ -115,30 +120,42 @@ class _Catch:
             return self._original(surface)
         self.geometry = geometry
         if geometry == self._checked:
-            self._hand_over(surface, geometry)
+            self._hand_over(surface)
             return sys.modules["numpy"].zeros((1, 1, 3), "uint8")
         self._pixels = _surface_bytes(surface)
         return self._original(surface)
 
-    def _hand_over(self, surface: Any, geometry: Any) -> None:
-        (width, height), pitch, _ = geometry
+    def _hand_over(self, surface: Any) -> None:
         buffer = surface.get_buffer()
         view = memoryview(buffer)
         try:
-            self._deliver(Picture(view.cast("B"), height, width, 4, pitch))
+            self._deliver(self.picture(view.cast("B")))
             self.delivered = True
         finally:
             view.release()
             del buffer
 
+    def picture(self, pixels: Any = None) -> Picture:
+        """Return the surface's picture: all of it, or the columns from ``shown_from`` on."""
+        (width, height), pitch, _ = self.geometry
+        view = memoryview(self._pixels) if pixels is None else pixels
+        return Picture(view[self.shown_from * 4 :], height, width - self.shown_from, 4, pitch)
+
     def agrees_with(self, result: Any) -> bool:
-        """Tell whether the caught surface shows exactly the array that ``render`` returned."""
-        (width, height), pitch, _ = self.geometry or ((0, 0), 0, None)
-        if self._pixels is None or getattr(result, "shape", None) != (height, width, 3):
+        """Tell whether the surface shows exactly the array that ``render`` returned.
+
+        Some draw a wider surface and return its last columns (BipedalWalker).
+        """
+        (width, height), _, _ = self.geometry or ((0, 0), 0, None)
+        shape = getattr(result, "shape", (0, 0, 0))
+        if not self._pixels or len(shape) != 3 or shape[::2] != (height, 3):
             return False
-        line = width * 4
-        rows = [self._pixels[y * pitch : y * pitch + line] for y in range(height)]
-        packed = b"".join(rows)
+        if not 0 < shape[1] <= width:
+            return False
+        self.shown_from = width - shape[1]
+        shown, line = self.picture(), shape[1] * 4
+        starts = range(0, height * shown.row_stride, shown.row_stride)
+        packed = b"".join(shown.data[at : at + line] for at in starts)
         return all(packed[2 - c :: 4] == result[:, :, c].tobytes() for c in range(3))
 
 
@@ -205,6 +222,20 @@ def _without_display(base: Any) -> Iterator[None]:
         yield
     finally:
         os.environ.pop("MUJOCO_GL", None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep pygame from greeting on the script's standard output where our render imports it."""
+    name = "PYGAME_HIDE_SUPPORT_PROMPT"
+    if "pygame" in sys.modules or name in os.environ:
+        yield
+        return
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ class Stage:
         self._painters = [Painter(tap.base) for tap in self._taps]
         self._failed = failed
         self._turn = 0
+        self._shown: list[Any] = [None] * len(self._taps)  # (episode, index) that is shown
         self._atlas = bytearray()
         self._tiling: Any = None
         self.can_render = True
@@ -36,6 +37,19 @@ class Stage:
         """The environment whose turn it is."""
         return self._taps[self._turn]
 
+    def choose(self) -> Any:
+        """Turn to the next environment that has moved since it was shown, and return its tap.
+
+        One that rests (kept for evaluation, say) takes no pictures from those that train.
+        """
+        for ahead in range(len(self._taps)):
+            turn = (self._turn + ahead) % len(self._taps)
+            tap = self._taps[turn]
+            if self._shown[turn] != (tap.episode, tap.index):
+                self._turn = turn
+                break
+        return self.tap
+
     def show(self, writer: FastLaneWriter, metrics: FastLaneMetrics) -> None:
         """Render the environment whose turn it is and publish. Says once if it cannot render."""
         tap = self.tap
@@ -46,6 +60,7 @@ class Stage:
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a render may raise anything
             self.can_render = False
             self._failed(f"{describe.env_id(tap.env)} shows no pictures{_hint(tap.env)}", error)
+        self._shown[self._turn] = (tap.episode, tap.index)
         self._turn = (self._turn + 1) % len(self._taps)
 
     def _deliver(

@@ -35,8 +35,14 @@ def test_the_share_of_rendering_stays_within_the_budget(cost_ms: float, budget: 
 
 
 def test_a_cheap_render_reaches_the_wanted_rate() -> None:
-    assert simulate(800_000, Demand(60.0, 0.05))[0] == pytest.approx(1200, abs=10)
+    assert simulate(550_000, Demand(60.0, 0.05))[0] == pytest.approx(1200, abs=10)
     assert simulate(100_000, Demand(30.0, 0.05))[0] == pytest.approx(600, abs=5)
+
+
+def test_a_picture_is_charged_with_the_slower_steps_after_it() -> None:
+    renders, share = simulate(2 * MS, Demand(60.0, 0.05))
+    assert renders == pytest.approx(20_000 / (2.5 / 0.05), rel=0.02)
+    assert share < 0.05 * 0.81
 
 
 def test_without_demand_nothing_is_due() -> None:
