@@ -30,10 +30,12 @@ def measure(*, quick: bool = False) -> dict[str, Any]:
         data_dir = DataDir(folder)
         try:
             cold = _moment_s("frame", data_dir)
+            _stop_runs(data_dir)
             for _ in range(rounds):
-                frames.append(_moment_s("frame", data_dir))
                 later.append(_moment_s("window", data_dir))
                 bare.append(_bare_window_s())
+                frames.append(_moment_s("frame", data_dir))
+                _stop_runs(data_dir)  # a demonstration that trains on would slow the next round
         finally:
             _stop_everything(data_dir)
     return {
@@ -95,13 +97,22 @@ def _run(words: list[str]) -> float:
 
 
 def _stop_everything(data_dir: DataDir) -> None:
+    _stop_runs(data_dir)
+    _command(data_dir, "daemon", "stop")
+
+
+def _stop_runs(data_dir: DataDir) -> None:
     from gym_gui.services.registry import RunRegistry
 
     with RunRegistry(data_dir) as registry:
         live = [run for run in registry.list() if not run.state.is_final]
-    for words in [["runs", "stop", run.run_id] for run in live] + [["daemon", "stop"]]:
-        command = [sys.executable, "-m", "gym_gui", "--data-dir", str(data_dir.root), *words]
-        subprocess.run(command, capture_output=True, timeout=_WAIT_S, check=False)
+    for run in live:
+        _command(data_dir, "runs", "stop", run.run_id)
+
+
+def _command(data_dir: DataDir, *words: str) -> None:
+    command = [sys.executable, "-m", "gym_gui", "--data-dir", str(data_dir.root), *words]
+    subprocess.run(command, capture_output=True, timeout=_WAIT_S, check=False)
 
 
 def _tell_and_end() -> None:
