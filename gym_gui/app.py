@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunSpec
 from gym_gui.ui.icons import icon
 
+PLOTS_AFTER_MS = 1000  # after the start, when a person still looks around
 EMULATED = ("llvmpipe", "softpipe", "swrast", "software")
 
 
@@ -96,6 +98,7 @@ def main(
     window.show()
     QtCore.QTimer.singleShot(0, link.start)
     _recover_sessions(window)
+    QtCore.QTimer.singleShot(PLOTS_AFTER_MS, window, lambda: _load_plots(window))
     if submit is not None:
         QtCore.QTimer.singleShot(0, lambda: window.submit(submit))
     if replay or select_run:
@@ -111,6 +114,15 @@ def main(
         interrupt.stop()
         window.shutdown()
         link.stop()
+
+
+def _load_plots(window: Any) -> None:
+    """Load the plots' library beside the window, so that the first figure need not wait for it."""
+    window.background.run(
+        lambda: importlib.import_module("pyqtgraph"),
+        done=lambda _: None,
+        failed=lambda error: window.report("plots", error),
+    )
 
 
 def _recover_sessions(window: Any) -> None:

@@ -23,7 +23,6 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from gym_gui.core.errors import GymGuiError, RemoteError, UsageError
-from gym_gui.rpc.channel import check_version
 from gym_gui.rpc.endpoint import Endpoint
 
 SSH_VARIABLE = "GYM_GUI_SSH"  # the ssh to use, with options if need be
@@ -116,6 +115,8 @@ class SshTunnel:
                 next_step=f"Install OpenSSH's client, or name another in {SSH_VARIABLE}.",
             ) from error
         try:
+            from gym_gui.rpc.channel import check_version  # gRPC: not before the first paint
+
             check_version(self._hello())
         except GymGuiError:
             self.close()

@@ -25,8 +25,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from grpc import aio
-
 from gym_gui.core.errors import (
     DaemonAlreadyRunningError,
     DaemonError,
@@ -34,7 +32,6 @@ from gym_gui.core.errors import (
     GymGuiError,
 )
 from gym_gui.core.paths import TAP_VARIABLE, DataDir
-from gym_gui.rpc.channel import OPTIONS
 from gym_gui.rpc.endpoint import Endpoint
 from gym_gui.services.trainer.files import read_json, write_json
 
@@ -253,6 +250,9 @@ def _free_socket(path: Path) -> None:
 
 
 async def _serve(data_dir: DataDir, lock: int, listen: str, idle_s: float) -> None:
+    from grpc import aio
+
+    from gym_gui.rpc.channel import OPTIONS
     from gym_gui.rpc.trainer_pb2_grpc import add_TrainerServiceServicer_to_server
     from gym_gui.services.telemetry import TelemetryService
     from gym_gui.services.trainer.listener import Listener, remembered_address

@@ -8,8 +8,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from gym_gui.core.paths import RunDir
 
 
@@ -78,6 +76,8 @@ def machine_went_down(report: dict[str, Any] | None) -> bool:
 
 def start_ticks(pid: int) -> float:
     """Return when a process was started, as psutil tells it; 0 when there is none."""
+    import psutil  # the window reads these files too, and does not wait for it to start
+
     try:
         return psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:
@@ -86,6 +86,8 @@ def start_ticks(pid: int) -> float:
 
 def is_running(pid: int, ticks: float) -> bool:
     """Tell whether this very process still runs; a reused pid or a zombie does not count."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return (

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-import zstandard
 from PySide6 import QtGui
 
 from gym_gui.core.errors import GymGuiError
@@ -41,6 +40,8 @@ class Film:
     """
 
     def __init__(self, suffix: str) -> None:
+        import zstandard  # not before the first paint
+
         self.suffix = suffix
         self.skipped = 0
         self._shots: list[_Shot] = []
@@ -94,6 +95,7 @@ def _rgb(image: QtGui.QImage) -> tuple[bytes, int, int]:
 
 
 def _save_gif(shots: list[tuple[_Shot, float]], path: Path) -> None:
+    import zstandard
     from PIL import Image
 
     unpack = zstandard.ZstdDecompressor()
@@ -108,6 +110,8 @@ def _save_gif(shots: list[tuple[_Shot, float]], path: Path) -> None:
 
 
 def _save_mp4(shots: list[tuple[_Shot, float]], path: Path) -> None:
+    import zstandard
+
     try:
         import imageio_ffmpeg  # pyright: ignore[reportMissingImports]
     except ImportError as error:
