@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,8 @@ def test_a_shell_script_is_recorded_through_its_output(record, tmp_path: Path) -
     assert found.steps == 12
     assert [one.return_ for one in found.finished] == [2.0, 2.0, 2.0]
     assert "an ordinary line of output" in found.stdout
+    plain = subprocess.run([str(script)], capture_output=True, text=True, check=True)
+    assert found.stdout == plain.stdout, "watching changed what it does"
 
 
 PURSUIT = {"n_pursuers": 4, "n_evaders": 4, "max_cycles": 40, "shared_reward": False}
