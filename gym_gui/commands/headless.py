@@ -124,7 +124,9 @@ def _judge(record: RunRecord, run_dir: RunDir) -> int:
     cause = record.cause or f"its program ended with {record.exit_code}"
     raise GymGuiError(
         f"The run failed: {cause.rstrip('.')}.",
-        next_step=f"Its own words are in {run_dir.stderr}; what it recorded is kept.",
+        next_step=f"Its own words are in {run_dir.stderr}; what it recorded is kept."
+        if run_dir.stderr.exists()
+        else "What it recorded is kept.",
     )
 
 

@@ -92,7 +92,7 @@ class FarRun:
         self._state = found.state
         self.is_cancelled |= found.state is JobState.STOPPED
         if found.state is JobState.LOST:
-            self.problem = f"the job was lost: {_first_line(found.words)}"
+            self.problem = f"the job was lost: {_why(found.words)}"
 
     def take(self, hello: pb.WorkerHello) -> None:
         """Write down what the job reports. Raises ProtocolError for what cannot be."""
@@ -145,6 +145,10 @@ def _put(path: Path, data: bytes, begin: int) -> None:
         os.close(descriptor)
 
 
-def _first_line(words: str) -> str:
+def _why(words: str) -> str:
+    """Return a launcher's reason in one line: its first, and the last of the log that follows."""
     lines = [line.strip() for line in words.splitlines() if line.strip()]
-    return lines[0][:400].rstrip(".") if lines else "the launcher does not say why"
+    if not lines:
+        return "the launcher does not say why"
+    reason = lines[0].partition(", last available logs")[0][:400].rstrip(".")
+    return reason if len(lines) == 1 else f"{reason} ({lines[-1][:400].rstrip('.')})"
