@@ -59,7 +59,7 @@ def make_window(data_dir: DataDir) -> Any:
     from gym_gui.controllers.trainer_link import TrainerLink
     from gym_gui.services.remote.sources import FarDataDir
     from gym_gui.services.settings import Settings
-    from gym_gui.ui import theme
+    from gym_gui.ui import theme, translate
     from gym_gui.ui.context import ProgramContext
     from gym_gui.ui.main_window import MainWindow
 
@@ -67,6 +67,7 @@ def make_window(data_dir: DataDir) -> Any:
     source = data_dir.source if isinstance(data_dir, FarDataDir) else None
     settings = Settings.load(base.settings)
     application = make_application()
+    translate.install(application)
     theme.apply(application, settings["window.theme"])
     application.styleHints().colorSchemeChanged.connect(
         lambda: theme.apply(application, settings["window.theme"])

@@ -31,8 +31,9 @@ class Catalogue(QtCore.QTranslator):
 
     def translate(
         self, context: str, text: str, disambiguation: str | None = None, n: int = -1
-    ) -> str:
-        return super().translate(CONTEXT, text, None, n)  # type: ignore[arg-type]
+    ) -> str | None:
+        # None and not an empty text: only then does Qt show the words as they are.
+        return super().translate(CONTEXT, text, None, n) or None  # type: ignore[arg-type]
 
 
 def install(application: QtCore.QCoreApplication, choice: str = "system") -> Catalogue | None:
