@@ -16,7 +16,7 @@ from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunSpec
 from gym_gui.ui.icons import icon
 
-PLOTS_AFTER_MS = 1000  # after the start, when a person still looks around
+PLOTS_AFTER_MS = 4000  # after the start: the first live picture comes before
 EMULATED = ("llvmpipe", "softpipe", "swrast", "software")
 
 
