@@ -18,7 +18,8 @@ def validate(file: Path, as_json: bool) -> int:
     """Check the JSON lines in FILE against the protocol, line by line.
 
     For whoever writes a worker in another language: FILE is what it printed. Lines that do not
-    look like records are passed over. Exits 1 when a record is not as it should be.
+    look like records are passed over. Exits 1 when a record is not as it should be, or there is
+    none.
     """
     from gym_gui.services.trainer.printed import Completer
     from gym_gui.services.trainer.spool import looks_like_record
@@ -42,11 +43,16 @@ def validate(file: Path, as_json: bool) -> int:
             ]
     if as_json:
         print_json({"records": records, "problems": problems})
+    elif not records:
+        raise UsageError(
+            f"{file} holds no records of the protocol.",
+            next_step='A record is a line like {"type":"step",…}: see docs/protocol.md.',
+        )
     else:
         for found in problems:
             click.echo(f"line {found['line']}: {found['problem']}")
         click.echo(f"{records} records, {len(problems)} of them not as the protocol says.")
-    return int(bool(problems))
+    return int(bool(problems) or not records)
 
 
 @click.command()

@@ -46,3 +46,11 @@ def test_the_validator_accepts_the_worked_example_and_refuses_what_is_wrong(
     assert gym_gui("validate", lines).returncode == 0
     lines.write_text('{"type":"step","action":1,"reward":"much"}\n')
     assert gym_gui("validate", lines).returncode != 0
+
+
+def test_the_validator_says_where_there_is_nothing_to_check(gym_gui, tmp_path: Path) -> None:
+    ordinary = tmp_path / "output.txt"
+    ordinary.write_text("epoch 1\nepoch 2\n")
+    done = gym_gui("validate", ordinary)
+    assert done.returncode != 0
+    assert "holds no records" in done.stderr
