@@ -1,10 +1,12 @@
 """A daemon and its caller on two hosts with addresses of their own: network namespaces.
 
-    python tests/stress/far_hosts.py      as root; takes some seconds
+    python tests/stress/far_hosts.py            as root; takes some seconds
+    python tests/stress/far_hosts.py --ray      a Ray on the far host, too; a minute
 
 The daemon listens on one host's address only. From the other: its token opens it, a wrong one and a
 wrong fingerprint do not, a run that is started there is listed, replayed and verified here; nothing
-else of ours listens there; and once the link is cut, the caller is told so.
+else of ours listens there; and once the link is cut, the caller is told so. With --ray, two runs
+train on a Ray of the far host, and publish to a daemon on the near one over the cable.
 """
 
 from __future__ import annotations
@@ -104,12 +106,50 @@ def check_calls(far: Path, near: Path) -> None:
     print(cut.stderr.strip())
 
 
+def check_ray(far: Path, near: Path) -> None:
+    variables = {
+        **os.environ,
+        "RAY_TMPDIR": str(far),
+        "HOME": str(far),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    words = ["ray", "start", "--head", "--disable-usage-stats", "--num-cpus", "2"]
+    words += ["--node-ip-address", FAR_IP, "--dashboard-host", FAR_IP]
+    words += ["--dashboard-port", "8265", "--block"]
+    log = open(far / "ray.log", "wb")  # noqa: SIM115 - closed below, with the cluster
+    ray = subprocess.Popen(
+        ["ip", "netns", "exec", FAR, *words], env=variables, stdout=log, stderr=log
+    )
+    try:
+        listening = on(NEAR, near, "daemon", "start", "--listen", f"{NEAR_IP}:0")
+        check(listening.returncode == 0, "a daemon on the near host", listening)
+        launcher = f"http://{FAR_IP}:8265?retries=0&python={sys.executable}"
+        run = ("run", "--headless", "--launcher", launcher, "--sweep", "seed=1-2")
+        example = Path(__file__).resolve().parents[2] / "examples" / "random_agent.py"
+        swept: subprocess.CompletedProcess[str] | None = None
+        for _ in range(20):  # until Ray's dashboard answers
+            swept = on(NEAR, near, *run, "--", str(example), "--episodes", "5")
+            if "No Ray answers" not in swept.stderr:
+                break
+        check(swept is not None and swept.returncode == 0, "a sweep on the far host's Ray", swept)
+        runs = json.loads(on(NEAR, near, "runs", "--json").stdout)
+        ended = [(one["state"], one["episodes"]) for one in runs if one["steps"]]
+        check(ended == [("finished", 5)] * 2, "all of their rows are here", runs)
+    finally:
+        on(NEAR, near, "daemon", "stop")
+        ray.terminate()
+        ray.wait(timeout=60)
+        log.close()
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gg-") as folder, two_hosts():
         far, near = Path(folder, "far"), Path(folder, "near")
         far.mkdir(0o700)
         near.mkdir(0o700)
         try:
+            if "--ray" in sys.argv:
+                check_ray(far, near)
             check_calls(far, near)
         finally:
             on(FAR, far, "daemon", "stop")
