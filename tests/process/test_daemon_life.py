@@ -54,7 +54,7 @@ def wait_for_end(data_dir: DataDir, run_id: str) -> RunRecord:
 
 
 def test_status_shows_what_each_run_is_doing(served: DataDir, gym_gui: CommandLine):
-    spec = submit(served, 4000, 2000.0)
+    spec = submit(served, 200_000, 2000.0)  # goes on until it is cancelled
     run_dir = served.run(spec.run_id)
     wait_until(lambda: (read_json(run_dir.proxy) or {}).get("batches"), timeout_s=30)
     told = gym_gui("daemon", "status")
@@ -66,17 +66,19 @@ def test_status_shows_what_each_run_is_doing(served: DataDir, gym_gui: CommandLi
     assert run["sink"]["commits"] > 0
     assert run["queue"]["peak"] > 0
     assert run["proxy"]["batches"] > 0
+    with SyncTrainerClient(ensure_daemon(served)) as client:
+        client.cancel_run(spec.run_id)
     wait_for_end(served, spec.run_id)
 
 
 def test_stopping_reports_what_was_written_and_left(served: DataDir, gym_gui: CommandLine):
-    spec = submit(served, 3000, 2000.0)
+    spec = submit(served, 16_000, 2000.0)
     wait_until(lambda: state(served, spec.run_id).steps > 0)
     told = gym_gui("daemon", "stop")
     assert "has stopped after" in told.stdout
     assert f"{spec.run_id}: " in told.stdout
     assert "batches written" in told.stdout
-    assert wait_for_end(served, spec.run_id).steps == 3000
+    assert wait_for_end(served, spec.run_id).steps == 16_000
 
 
 def test_a_daemon_with_no_run_and_no_client_ends_by_itself(data_dir: DataDir):
