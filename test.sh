@@ -11,6 +11,8 @@ command -v Xvfb >/dev/null 2>&1 || install_packages xvfb ||
   die "The tests of the real window need Xvfb." "Type: $(install_line xvfb)"
 [ -x /usr/sbin/sshd ] || install_packages openssh-server ||
   die "The tests of another machine need OpenSSH's server." "Type: $(install_line openssh-server)"
+command -v sqlite3 >/dev/null 2>&1 || install_packages sqlite3 || install_packages sqlite ||
+  die "A test reads a run with SQLite's own shell." "Type: $(install_line sqlite3)"
 command -v spin >/dev/null 2>&1 || install_packages spin ||
   say "Without spin the ring's model is not checked. Type: $(install_line spin)"
 

@@ -238,7 +238,7 @@ def test_after_a_power_cut_the_lost_range_is_named(served: DataDir):
 
 
 def test_others_read_the_file_while_it_is_written(served: DataDir):
-    spec = submit(served, 6000, 2000.0)
+    spec = submit(served, 20_000, 2000.0)
     run_dir = served.run(spec.run_id)
     wait_until(lambda: state(served, spec.run_id).steps > 500)
     sql = "SELECT count(*) FROM steps"
@@ -255,4 +255,4 @@ def test_others_read_the_file_while_it_is_written(served: DataDir):
         connection.execute(f"ATTACH '{run_dir.store}' AS run (TYPE sqlite, READ_ONLY)")
         assert connection.execute("SELECT count(*) FROM run.steps").fetchall()[0][0] >= 500
     assert not state(served, spec.run_id).state.is_final
-    assert wait_for_end(served, spec.run_id).steps == 6000
+    assert wait_for_end(served, spec.run_id).steps == 20_000
