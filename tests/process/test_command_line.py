@@ -1,5 +1,8 @@
 """``gym-gui`` from outside: help, and errors of one line and a next step."""
 
+import subprocess
+import sys
+
 import pytest
 
 from gym_gui.cli import COMMANDS
@@ -64,3 +67,16 @@ def test_a_file_in_place_of_the_data_folder_is_named(gym_gui, tmp_path):
     done = gym_gui("demo", "--headless", "--data-dir", tmp_path / "file" / "data")
     assert_clear_error(done, code=1, naming=str(tmp_path / "file"), next_step="--data-dir")
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_a_script_trains_in_the_interpreter_that_is_named(gym_gui, tmp_path):
+    folder = tmp_path / "other"
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", "--system-site-packages", str(folder)],
+        check=True,
+    )
+    script = tmp_path / "where.py"
+    script.write_text("import sys; print(sys.prefix)")
+    done = gym_gui("run", "--follow", "--python", folder, "--", script)
+    assert done.returncode == 0, done.stderr
+    assert str(folder) in done.stdout

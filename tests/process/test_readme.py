@@ -27,6 +27,17 @@ SET_UP = {
 }
 
 
+CLEANRL = "stress/cleanrl_scripts.py"
+INLINE = {  # commands in the text, with words to fill in: which test runs the like
+    "gym-gui --connect ssh://host": "process/test_far_machine.py",
+    "gym-gui export RUN NAME-v0 --to minari": "process/test_exporting.py",
+    "gym-gui run --python PATH -- SCRIPT": "process/test_command_line.py",
+    "python tests/stress/cleanrl_scripts.py --cleanrl PATH --python PATH": CLEANRL,
+    "python tests/stress/environments.py --python PATH": "stress/environments.py",
+}
+CODE = re.compile(r"`((?:gym-gui|python) [^`]*)`")
+
+
 def readme_commands():
     blocks = BLOCK.findall((CHECKOUT / "README.md").read_text())
     return [line for block in blocks for line in block.splitlines() if line.strip()]
@@ -128,6 +139,14 @@ def test_every_command_of_the_readme_works(reader, x_display):
 
 def test_commands_run_elsewhere_are_still_in_the_readme():
     assert set(SET_UP) <= set(readme_commands())
+
+
+def test_every_command_in_the_text_is_run_by_some_test():
+    text = BLOCK.sub("", (CHECKOUT / "README.md").read_text())
+    shown = set(CODE.findall(text)) - set(readme_commands()) - {"gym-gui --help"}
+    assert shown == set(INLINE)
+    for where in INLINE.values():
+        assert (CHECKOUT / "tests" / where).is_file()
 
 
 @pytest.mark.timeout(600)
