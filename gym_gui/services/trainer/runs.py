@@ -150,6 +150,7 @@ class RunManager:
         for live in self._live.values():
             await self._save(live)
         self.hub.close()
+        await asyncio.to_thread(sweep, self.data_dir.ring_dir)  # of workers that were killed
         self._registry.close()
         return reports
 
