@@ -97,7 +97,7 @@ def test_jumps_playing_and_another_run_beside(qtbot, gym_gui, tmp_path, open_tab
     best = int(index.episode[np.argmax(index.return_)])
     qtbot.waitUntil(lambda: tab.pane.episode.episode == best, timeout=30_000)
     tab.jump("first success")
-    qtbot.waitUntil(lambda: "success" in tab.pane.message.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "success" in tab.pane.notice.text(), timeout=30_000)
     tab.bar.speed.setCurrentIndex(tab.bar.speed.findData(64.0))
     tab.bar.play.setChecked(True)
     end = tab.bar.step.maximum()

@@ -76,6 +76,11 @@ class ReplayPane(QtWidgets.QWidget):
         self.message.setWordWrap(True)
         self.message.setContentsMargins(4, 2, 0, 2)
         layout.addWidget(self.message)
+        self.notice = QtWidgets.QLabel()
+        self.notice.setWordWrap(True)
+        self.notice.setContentsMargins(4, 0, 0, 2)
+        self.notice.hide()
+        layout.addWidget(self.notice)
 
     def set_narrow(self, narrow: bool) -> None:
         """Put the numbers below the picture rather than beside it."""
@@ -158,8 +163,19 @@ class ReplayPane(QtWidgets.QWidget):
 
     @QtCore.Slot(object)
     def _failed(self, error: Any) -> None:
-        step = getattr(error, "next_step", "")
-        self._say(f"{getattr(error, 'message', error)} {step}".strip(), bad=True)
+        self._say(_words(error), bad=True)
+
+    @QtCore.Slot(object)
+    def refuse(self, error: Any) -> None:
+        """Say why what was asked for is not shown, below what the shown episode says."""
+        self.notice.setText(_words(error))
+        self.notice.setStyleSheet(f"color: {theme.current().bad}")
+        self.notice.show()
+
+    def clear_notice(self) -> None:
+        """Take away what ``refuse`` said: something else was asked for."""
+        self.notice.clear()
+        self.notice.hide()
 
     def _say(self, text: str, *, bad: bool = False) -> None:
         self.message.setText(text)
@@ -169,6 +185,10 @@ class ReplayPane(QtWidgets.QWidget):
     def cleanup(self) -> None:
         """Close the player. Twice is safe."""
         self.player.close()
+
+
+def _words(error: Any) -> str:
+    return f"{getattr(error, 'message', error)} {getattr(error, 'next_step', '')}".strip()
 
 
 def _short(value: Any) -> str:

@@ -107,6 +107,7 @@ class ReplayTab(QtWidgets.QWidget):
     def show_episode(self, stream: int, episode: int, step: int = -1) -> None:
         """Open one episode at a step."""
         self._wanted = (stream, episode, step)
+        self.pane.clear_notice()
         if self._index is None:
             return
         position = self._index.position(stream, episode)
@@ -131,7 +132,7 @@ class ReplayTab(QtWidgets.QWidget):
             return
         index = self._index
         self._background.run(
-            lambda: index.jump(where), done=self.open_position, failed=self.pane._failed
+            lambda: index.jump(where), done=self.open_position, failed=self.pane.refuse
         )
 
     def _to_large_reward(self, *, first: bool) -> None:
@@ -144,7 +145,7 @@ class ReplayTab(QtWidgets.QWidget):
 
         if first or not self._rewards:
             self._background.run(
-                lambda: largest_rewards(self._run_dir), done=go, failed=self.pane._failed
+                lambda: largest_rewards(self._run_dir), done=go, failed=self.pane.refuse
             )
         else:
             go(self._rewards)
