@@ -3,6 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterable
+
+from gym_gui.core.records import RunRecord
+
+
+def run_labels(runs: Iterable[RunRecord]) -> dict[str, str]:
+    """Return each run's name by id, with the end of the id where several runs share one."""
+    runs = list(runs)
+    names = {run.run_id: run.spec.name or run.run_id for run in runs}
+    often = Counter(names.values())
+    return {
+        run_id: name if often[name] == 1 else f"{name} · {run_id.rsplit('-', 1)[-1]}"
+        for run_id, name in names.items()
+    }
 
 
 def compact(value: float) -> str:

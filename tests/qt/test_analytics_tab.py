@@ -19,8 +19,10 @@ from gym_gui.ui.widgets.analytics_tab import AnalyticsTab
 EPISODES = 600
 
 
-def record_run(data_dir: DataDir, run_id: str, *, lr: float, level: float) -> None:
-    spec = RunSpec(run_id, "cleanrl", ["python", "x.py"], "/", name=run_id, config={"lr": lr})
+def record_run(data_dir: DataDir, run_id: str, *, lr: float, level: float, name: str = "") -> None:
+    spec = RunSpec(
+        run_id, "cleanrl", ["python", "x.py"], "/", name=name or run_id, config={"lr": lr}
+    )
     spec.created_ns = len(run_id) + int(level)
     with RunRegistry(data_dir) as registry:
         registry.add(spec, state=RunState.FINISHED)
@@ -176,3 +178,13 @@ def test_the_view_follows_what_is_shown_until_somebody_looks_closer(qtbot, tab):
     tab.choose(["run-a"])
     qtbot.waitUntil(lambda: [one.name for one in tab._answer.shown] == ["run-a"])
     assert tab.plot._plot.getViewBox().viewRange()[1][1] < highest - 20
+
+
+def test_runs_of_one_name_are_told_apart_everywhere(qtbot, tab, data: DataDir):
+    record_run(data, "run-20260101-000000-0d1e", lr=0.4, level=5, name="run-a")
+    tab.load_runs()
+    qtbot.waitUntil(lambda: len(tab._items()) == 4)
+    assert {item.text() for item in tab._items()} >= {"run-a · a", "run-a · 0d1e", "run-b"}
+    tick(tab, "run-a", "run-20260101-000000-0d1e")
+    qtbot.waitUntil(lambda: len(tab._answer.shown) == 2)
+    assert {shown.name for shown in tab._answer.shown} == {"run-a · a", "run-a · 0d1e"}

@@ -15,6 +15,7 @@ from gym_gui.core.records import RunRecord
 from gym_gui.telemetry import analytics
 from gym_gui.telemetry.analytics import Difference, Pyramid, Result, RunCurve
 from gym_gui.ui.widgets.analytics_plot import COLOURS, Bars, Shown
+from gym_gui.ui.words import run_labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Answer:
     question: Question
     shown: list[Shown] = field(default_factory=list)
     curves: list[RunCurve] = field(default_factory=list)
+    labels: dict[str, str] = field(default_factory=dict)  # what to call each run, by id
     names: list[str] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
     bars: list[Bars] = field(default_factory=list)
@@ -50,6 +52,7 @@ def answer(question: Question, data_dir: DataDir, records: Mapping[str, RunRecor
     """Read and compute everything for a question. Does I/O; touches no widget."""
     found = Answer(question)
     specs = {run_id: records[run_id].spec for run_id in question.runs if run_id in records}
+    labels = found.labels = run_labels(records.values())
     paths = {run_id: data_dir.run(run_id).store for run_id in specs}
     present = []
     for run_id, path in paths.items():
@@ -58,10 +61,10 @@ def answer(question: Question, data_dir: DataDir, records: Mapping[str, RunRecor
             found.curves.append(curve)
             present.append(path)
         except GymGuiError as error:
-            found.problems.append(f"{records[run_id].spec.name or run_id}: {error}")
+            found.problems.append(f"{found.labels[run_id]}: {error}")
     found.names = analytics.names_of(present)
     found.differences = analytics.differences(specs) if len(specs) > 1 else []
-    groups = _groups(found.curves, question.group, records)
+    groups = _groups(found.curves, question.group, records, labels)
     found.shown = _curves(groups, question)
     found.results = _results(groups, question)
     _make_bars(found, groups)
@@ -69,7 +72,7 @@ def answer(question: Question, data_dir: DataDir, records: Mapping[str, RunRecor
         if name in found.names:
             read = [_read(path, run_id, name, question) for run_id, path in paths.items()]
             curves = [curve for curve in read if curve is not None]
-            found.small[name] = _curves(_groups(curves, question.group, records), question)
+            found.small[name] = _curves(_groups(curves, question.group, records, labels), question)
     return found
 
 
@@ -97,15 +100,17 @@ def _results(groups: Mapping[str, list[RunCurve]], question: Question) -> list[R
 
 
 def _groups(
-    found: list[RunCurve], setting: str, records: Mapping[str, RunRecord]
+    found: list[RunCurve],
+    setting: str,
+    records: Mapping[str, RunRecord],
+    labels: Mapping[str, str],
 ) -> dict[str, list[RunCurve]]:
     """Return the curves that belong together, under the name to show."""
     curves = {curve.run_id: curve for curve in found if len(curve)}
     specs = {run_id: records[run_id].spec for run_id in curves}
     groups = {}
     for value, run_ids in analytics.grouped(specs, setting).items():
-        name = f"{setting} = {value} ({len(run_ids)})" if setting else specs[value].name or value
-        name = f"{name} {value}" if name in groups else name
+        name = f"{setting} = {value} ({len(run_ids)})" if setting else labels[value]
         groups[name] = [curves[run_id] for run_id in run_ids]
     return groups
 

@@ -20,6 +20,7 @@ from gym_gui.ui.widgets.analytics_answer import Answer, Question, answer, table
 from gym_gui.ui.widgets.analytics_grid import PlotGrid
 from gym_gui.ui.widgets.analytics_plot import COLOURS, CurvePlot
 from gym_gui.ui.widgets.analytics_tables import ORDERS, EpisodePages, ResultsTable, SettingsTable
+from gym_gui.ui.words import run_labels
 
 REFRESH_MS = 3_000  # while a chosen run is still training
 _X_TITLES = {"steps": "environment steps", "episodes": "episodes", "time": "seconds"}
@@ -193,17 +194,20 @@ class AnalyticsTab(QtWidgets.QWidget):
     def _take_runs(self, records: list[RunRecord]) -> None:
         known = set(self._records)
         self._records = {record.run_id: record for record in records}
+        labels = run_labels(records)
         with QtCore.QSignalBlocker(self.list):
             for record in reversed(records):
                 if record.run_id not in known:
                     self._add_run(record)
+            for item in self._items():
+                item.setText(labels.get(item.data(QtCore.Qt.ItemDataRole.UserRole), item.text()))
         if self.list.currentItem() is None:
             self._go_to(self._first)
         self._apply_filter(self.filter.text())
         self.ask() if self._answer.question.runs else self.refresh()  # the first one at once
 
     def _add_run(self, record: RunRecord) -> None:
-        item = QtWidgets.QListWidgetItem(record.spec.name or record.run_id)
+        item = QtWidgets.QListWidgetItem()
         item.setData(QtCore.Qt.ItemDataRole.UserRole, record.run_id)
         item.setToolTip(f"{record.run_id}\n{record.spec.env_id}")
         item.setCheckState(self._tick(record.run_id))
@@ -289,7 +293,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         self._show_plots()
         self.results.show_results(found.results)
         self.bars.show_bars(found.bars, x_title=question.what)
-        names = {run_id: self._records[run_id].spec.name or run_id for run_id in question.runs}
+        names = {run_id: found.labels[run_id] for run_id in question.runs if run_id in found.labels}
         self.settings.show_differences(found.differences, names)
         self._colour(found)
         self._say(found)
@@ -365,7 +369,7 @@ class AnalyticsTab(QtWidgets.QWidget):
     def _show_episodes(self) -> None:
         run_id = self._current()
         record = self._records.get(run_id)
-        self.of_run.setText((record.spec.name or run_id) if record else "")
+        self.of_run.setText(self._answer.labels.get(run_id, "") if record else "")
         path = self._data_dir.run(run_id).store if run_id else None
         self.episodes.show_run(path, order=self.order.currentText())
 

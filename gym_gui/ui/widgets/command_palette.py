@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.records import RunRecord
+from gym_gui.ui.words import run_labels
 
 MAX_RUNS = 20
 
@@ -105,7 +106,7 @@ class CommandPalette(QtWidgets.QDialog):
     def _add_runs(self, text: str) -> None:
         """List the runs whose name holds what is typed, the newest first."""
         wanted = text.lower().strip()
-        names = ((run.spec.name or run.run_id, run) for run in self._runs)
+        names = zip(run_labels(self._runs).values(), self._runs, strict=True)
         found = [(name, run) for name, run in names if wanted and wanted in name.lower()]
         for name, run in found[:MAX_RUNS]:
             item = QtWidgets.QTreeWidgetItem([name, self.tr("open the run")])

@@ -17,6 +17,7 @@ from gym_gui.ui.widgets.export_dialog import ExportDialog
 from gym_gui.ui.widgets.replay_bar import ReplayBar
 from gym_gui.ui.widgets.replay_pane import ReplayPane
 from gym_gui.ui.widgets.verify_strip import VerifyStrip
+from gym_gui.ui.words import run_labels
 
 TICK_MS = 16
 PACE = 30.0  # steps a second at 1×, where the environment names no pace of its own
@@ -95,8 +96,8 @@ class ReplayTab(QtWidgets.QWidget):
     def _loaded(self, index: EpisodeIndex, others: list[RunRecord]) -> None:
         self._index = index
         self.bar.set_episodes(len(index))
-        for run in others:
-            self.bar.beside.addItem(run.spec.name or run.run_id, run.run_id)
+        for run_id, label in run_labels(others).items():
+            self.bar.beside.addItem(label, run_id)
         if self._wanted is not None:
             self.show_episode(*self._wanted)
         elif len(index):
