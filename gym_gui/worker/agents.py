@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, Callable, Optional
 
 from gym_gui.worker import encode
+from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.session import TapSession
 
 _METHODS = ("step", "reset", "observe", "close")
@@ -83,7 +84,7 @@ class AgentsTap:
         observations, rewards, terminated, truncated, _ = result
         for agent, action in actions.items():
             over = (bool(terminated.get(agent)), bool(truncated.get(agent)))
-            reward = float(rewards.get(agent, 0.0))
+            reward = encode.reward(rewards.get(agent, 0.0))
             self._row(agent, action, reward, over, observations.get(agent))
             if any(over):
                 self._end_agent(agent, over)
@@ -113,6 +114,7 @@ class AgentsTap:
 
     def failed(self, error: BaseException) -> None:
         """Something of ours failed: this environment is left alone from here on."""
+        let_through(error)
         self.active = False
         self.session.failed("Recording of a multi-agent environment stopped", error)
 

@@ -23,9 +23,32 @@ def number(value: float) -> str:
     return '"NaN"' if value != value else '"Infinity"' if value > 0 else '"-Infinity"'
 
 
+def reward(value: Any) -> float:
+    """Return a reward as a float: also that of an array of one number; NaN where it has several."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, DeprecationWarning):  # the last where warnings are errors
+        if getattr(value, "size", None) == 1:
+            return float(value.item())
+        if getattr(value, "shape", None):
+            return math.nan
+        raise
+
+
 def text(value: str) -> str:
     """Return a string as JSON text."""
-    return json.dumps(value)
+    return json.dumps(sound(value))
+
+
+def sound(value: str) -> str:
+    """Return a string that UTF-8 can hold: halves of surrogate pairs, as in the names of files
+    that are no text, are spelled out.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
 
 
 def digest(array: Any) -> str:
@@ -37,19 +60,21 @@ def digest(array: Any) -> str:
 
 def plain(value: Any) -> Any:
     """Return ``value`` as what ``json`` can write: numpy scalars and arrays as Python's own."""
-    if value is None or isinstance(value, (bool, int, str)):
+    if value is None or isinstance(value, (bool, int)):
         return value
+    if isinstance(value, str):
+        return sound(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else json.loads(number(float(value)))
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {sound(str(k)): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(v) for v in value]
     if hasattr(value, "tolist"):
         return plain(value.tolist())
     if hasattr(value, "item") and callable(value.item):
         return plain(value.item())
-    return repr(value)
+    return sound(repr(value))
 
 
 def compact(value: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from gym_gui.core.records import STEP_RESET
 from gym_gui.worker import describe, encode, state
+from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.session import TapSession
 from gym_gui.worker.subclass import extend, is_referable, reference, tap_of
 
@@ -65,25 +66,25 @@ class EnvTap:
         now = time.time_ns()
         if not self.running:
             self._begin_unseen(now)
-        reward = float(reward)
+        reward = encode.reward(reward)
         written = repr(reward)
         if "n" in written:
             written = encode.number(reward)
         seen = self._text(observation)
         end = "true" if terminated else "false"
         cut = "true" if truncated else "false"
+        index, place = self.index, self.step
+        self.index, self.step = index + 1, place + 1  # first: a signal may come in between
         if self.group is None:
             self.session.append(
                 "step",
-                f'"stream":{self.stream},"index":{self.index},"episode":{self.episode},'
-                f'"step":{self.step},"action":{action},"reward":{written},"terminated":{end},'
+                f'"stream":{self.stream},"index":{index},"episode":{self.episode},'
+                f'"step":{place},"action":{action},"reward":{written},"terminated":{end},'
                 f'"truncated":{cut},"observation":{seen},"time_ns":{now}',
             )
         else:
-            self.group.add_step(self, action, written, end, cut, seen)
+            self.group.add_step(self, index, place, action, written, end, cut, seen)
             self.last_call = self.group.calls
-        self.index += 1
-        self.step += 1
         self.return_ += reward
         self.last_reward = reward
         if self.session.record_frames:
@@ -155,6 +156,7 @@ class EnvTap:
 
     def failed(self, error: BaseException) -> None:
         """Something of ours failed: this environment is left alone from here on."""
+        let_through(error)
         self.active = False
         self.session.failed(f"Recording of {describe.env_id(self.env)} stopped", error)
 

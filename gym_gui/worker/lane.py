@@ -13,6 +13,7 @@ from typing import Any, Optional
 from gym_gui.fastlane.buffer import FastLaneWriter
 from gym_gui.fastlane.frames import Control, Demand, FastLaneConfig, FastLaneMetrics
 from gym_gui.fastlane.governor import RenderGovernor
+from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.pace import Pace
 from gym_gui.worker.render import Painter
 from gym_gui.worker.stage import Stage
@@ -74,6 +75,7 @@ class Lane:
             try:
                 self._look()
             except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+                let_through(error)
                 self._switch_off(error)
         self._pace.wait(self._steps(), self._look_at_control)
         self.next_ns = time.time_ns() + (0 if self._pace.is_slow else self._until_next())
@@ -193,5 +195,6 @@ class Lane:
         try:
             painter.paint(lambda picture: tap.session.append_frame(tap, picture))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a render may raise anything
+            let_through(error)
             self.session.record_frames = False
             self.session.failed("Frames are not recorded", error)

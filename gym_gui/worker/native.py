@@ -14,6 +14,7 @@ from typing import Any
 
 from gym_gui.core.records import STEP_RESET
 from gym_gui.worker import describe, encode
+from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.session import TapSession
 from gym_gui.worker.subclass import extend, is_referable, tap_of
 
@@ -79,7 +80,7 @@ class NativeTap:
                 if not self.same_step:
                     continue
             end, cut = bool(terminations[position]), bool(truncations[position])
-            reward = float(rewards[position])
+            reward = encode.reward(rewards[position])
             self._add(columns, row, encode.encode_action(_take(actions, position)), reward)
             for column, flag in ((columns[6], end), (columns[7], cut)):
                 column.append("true" if flag else "false")
@@ -108,6 +109,7 @@ class NativeTap:
 
     def failed(self, error: BaseException) -> None:
         """Something of ours failed: this vector is left alone from here on."""
+        let_through(error)
         self.active = False
         self.session.failed(f"Recording of {describe.env_id(self.env)} stopped", error)
 

@@ -125,7 +125,7 @@ class Resimulation:
         if step < 0:
             return None
         wanted = episode.rewards[step]
-        got = json.loads(encode.number(float(reward)))
+        got = json.loads(encode.number(encode.reward(reward)))
         if got != wanted:
             return _diverged(step, "reward", wanted, got)
         if ended != episode.ends[step]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 
 from gym_gui.worker import encode
+from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.lane import Lane
 from gym_gui.worker.spool import SpoolWriter
 
@@ -146,8 +147,13 @@ class TapSession:
             self._warned.add("the spool cannot be written")
 
     def failed(self, what: str, error: BaseException) -> None:
-        """Something of ours failed: say so once and let the training go on."""
-        self.warn(f"{what}: {type(error).__name__}: {error}. Training goes on without it.")
+        """Something of ours failed: say so once and let the training go on.
+
+        What a signal handler of the script raised is none of ours: it is raised again.
+        """
+        let_through(error)
+        cause = f"{type(error).__name__}: {error}".rstrip(".")
+        self.warn(f"{what}: {cause}. Training goes on without it.")
 
     def end(self) -> None:
         """Write what is still open and the last record. Twice is safe."""

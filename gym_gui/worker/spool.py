@@ -14,11 +14,13 @@ import errno
 import os
 import threading
 import time
+from collections import deque
 from pathlib import Path
 from typing import Callable, Optional, Union
 
 from gym_gui.core import descriptors
 from gym_gui.core.records import SpoolPolicy
+from gym_gui.worker.interrupts import is_from_handler
 
 SEGMENT_BYTES = 16 << 20
 _SMALLEST_SEGMENT = 4096
@@ -27,6 +29,7 @@ _LOOK_BYTES = 1 << 20  # how often room is looked for, in bytes written
 _LOOK_S = 0.05  # and while there is none
 _RESERVE_BYTES = 64 << 20  # of a disk, left to the store so that it can take over what is spooled
 _FULL = "the disk or the spool's limit leaves none"
+_MEANWHILE = 10_000  # records that signal handlers may bring while one is being written
 _COUNT_EVERY = 10_000  # dropped records between two updates of the room file
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -125,7 +128,9 @@ class SpoolWriter:
         self._look_every = min(segment_bytes, _LOOK_BYTES)
         self._on_full = on_full
         self._sleep = sleep
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._writing = False
+        self._meanwhile: deque[tuple[str, str]] = deque()
         self._short = False  # of room, or stopped: nothing is written as it comes
         self._look_after = 0.0
         self._reported = 0
@@ -141,32 +146,63 @@ class SpoolWriter:
     def append(self, kind: str, body: str) -> bool:
         """Write one record; ``body`` is the JSON text of its fields after ``seq``.
 
-        Returns False when it was dropped for want of room.
+        Returns False when it was dropped for want of room. A signal handler or a destructor may
+        run in the midst of this and have a record of its own: that one is written right after.
         """
         with self._lock:
-            if self._short and not self._has_room_again():
-                return self._drop()
-            seq = self.seq + 1
-            data = f'{{"type":"{kind}","seq":{seq},{body}}}\n'.encode()
+            if self._writing:
+                return self._put_off(kind, body)
             try:
-                written = os.write(self._fd, data)
-                self.seq = seq
-                self._size += written
-            except OSError as error:
-                return self._refused(error, kind, body)
-            except BaseException:
+                self._writing = True
+                if self._meanwhile:  # left where a handler raised out of here
+                    self._catch_up()
+                is_kept = self._append(kind, body)
+                if self._meanwhile:
+                    self._catch_up()
+                return is_kept
+            finally:
+                self._writing = False
+
+    def _put_off(self, kind: str, body: str) -> bool:
+        if len(self._meanwhile) >= _MEANWHILE:
+            return self._drop()
+        self._meanwhile.append((kind, body))
+        return True
+
+    def _catch_up(self) -> None:
+        while self._meanwhile:
+            self._append(*self._meanwhile.popleft())
+
+    def _append(self, kind: str, body: str) -> bool:
+        if self._short and not self._has_room_again():
+            return self._drop()
+        seq = self.seq + 1
+        data = f'{{"type":"{kind}","seq":{seq},{body}}}\n'.encode()
+        try:
+            written = os.write(self._fd, data)
+            self.seq = seq
+            self._size += written
+        except BaseException as error:
+            if not isinstance(error, OSError) or is_from_handler(error):
                 self._resync(seq, len(data))
                 raise
-            if written != len(data):
-                return self._torn(written, kind, body)
-            if self._size >= self._look_at:
-                self._look_around()
-            return True
+            return self._refused(error, kind, body)
+        if written != len(data):
+            return self._torn(written, kind, body)
+        if self._size >= self._look_at:
+            self._look_around()
+        return True
 
     def append_frame(self, pixels: Union[bytes, memoryview], body: str) -> bool:
         """Write raw pixels to the frames file, then the ``frame`` record that points at them."""
         with self._lock:
-            offset = self._write_pixels(pixels)
+            if self._writing:
+                return self._drop()
+            try:
+                self._writing = True
+                offset = self._write_pixels(pixels)
+            finally:
+                self._writing = False
             if offset < 0:
                 return False
             name = f"frames-{self._frames_number}.bin"
@@ -178,6 +214,7 @@ class SpoolWriter:
         with self._lock:
             if self._fd < 0:
                 return
+            self._catch_up()
             if self._report_dropped() and not self.stopped:
                 self._room.say(Room.OK, self.dropped)
             else:
@@ -187,7 +224,9 @@ class SpoolWriter:
     def abandon(self) -> None:
         """Let go of a parent's channel in a forked child: close the copies, write nothing."""
         self._close_files()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._writing = False
+        self._meanwhile.clear()
 
     def _close_files(self) -> None:
         for fd in (self._fd, self._frames_fd):

@@ -9,6 +9,7 @@ from gym_gui.fastlane.frames import FastLaneConfig, FastLaneMetrics
 from gym_gui.fastlane.layout import PixelFormat
 from gym_gui.fastlane.tiling import Tiling, draw_tile, layout_for
 from gym_gui.worker import describe
+from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.render import Painter, Picture
 
 MAX_TILES = 64
@@ -58,6 +59,7 @@ class Stage:
                 lambda picture: self._deliver(writer, metrics, tap, picture)
             )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a render may raise anything
+            let_through(error)
             self.can_render = False
             self._failed(f"{describe.env_id(tap.env)} shows no pictures{_hint(tap.env)}", error)
         self._shown[self._turn] = (tap.episode, tap.index)

@@ -40,13 +40,23 @@ class VectorGroup:
         for tap in self.taps:
             tap.group = self
 
-    def add_step(self, tap: Any, action: str, reward: str, end: str, cut: str, seen: str) -> None:
-        """Take one part's step; the arguments are JSON text."""
+    def add_step(
+        self,
+        tap: Any,
+        index: int,
+        step: int,
+        action: str,
+        reward: str,
+        end: str,
+        cut: str,
+        seen: str,
+    ) -> None:
+        """Take one part's step; the texts are JSON."""
         columns = self._columns
         columns[0].append(str(tap.stream))
-        columns[1].append(str(tap.index))
+        columns[1].append(str(index))
         columns[2].append(str(tap.episode))
-        columns[3].append(str(tap.step))
+        columns[3].append(str(step))
         columns[4].append(action)
         columns[5].append(reward)
         columns[6].append(end)

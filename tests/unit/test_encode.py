@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gym_gui.worker.encode import ObservationEncoder
+from gym_gui.worker.encode import ObservationEncoder, compact, reward, text
 
 NAMED = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 BITS = {"float16": np.uint16, "float32": np.uint32, "float64": np.uint64}
@@ -44,3 +44,22 @@ def test_small_floats_take_no_more_digits_than_they_have():
     assert encode(np.array([0.1, 3, 1e30], np.float32)) == "[0.100000001,3,1.00000002e+30]"
     assert encode(np.array([0.1], np.float16)) == "[0.099976]"
     assert encode(np.array([0.1])) == "[0.1]"
+
+
+@pytest.mark.parametrize(
+    ("given_reward", "written"),
+    [(1, 1.0), (np.float32(0.5), 0.5), (np.array([2.5]), 2.5), (np.array([[3]]), 3.0)],
+)
+def test_a_reward_is_one_number_however_it_is_wrapped(given_reward: Any, written: float):
+    assert reward(given_reward) == written
+
+
+def test_a_reward_of_several_numbers_is_none():
+    assert np.isnan(reward(np.array([1.0, 2.0])))
+
+
+def test_half_characters_are_spelled_out():
+    assert json.loads(text("caf\udce9")) == "caf\\udce9"
+    assert json.loads(compact({"\ud83d": ["\udce9", "\U0001f600"]})) == {
+        "\\ud83d": ["\\udce9", "\U0001f600"]
+    }
