@@ -237,6 +237,17 @@ class FastLaneWriter:
         floats[at + 4], floats[at + 5], floats[at + 6] = metrics
         words[at] = sequence + 1  # SYNC hud: whole
 
+    def cannot_draw(self, reason: str) -> None:
+        """Tell viewers why no pictures come, in plain words; with an empty text, that they do."""
+        told = reason.encode("utf-8", "replace")[: layout.REASON_BYTES]
+        words, at = self._words, layout.W_REASON
+        sequence = words[at] | 1
+        words[at] = sequence  # SYNC reason: odd, being written
+        self._bytes[layout.REASON_FROM : layout.REASON_FROM + len(told)] = told
+        words[at + layout.R_LENGTH] = len(told)
+        words[at + layout.R_CRC] = zlib.crc32(told)
+        words[at] = sequence + 1  # SYNC reason: whole
+
     def look(self, now_ns: int) -> Tuple[Demand, Control]:
         """Return what viewers ask for at monotonic ``now_ns``; a fraction of a microsecond."""
         return self._side.look(now_ns)
@@ -336,6 +347,8 @@ class FastLaneReader:
         self._crc = bool(words[layout.W_FLAGS] & layout.FLAG_CRC)
         self.tiles = max(1, min(words[layout.W_TILES], 1 << 16))
         self.columns = max(1, min(words[layout.W_COLUMNS], self.tiles))
+        self.environments = max(1, min(words[layout.W_ENVIRONMENTS], 1 << 16))
+        self.first = min(words[layout.W_FIRST], self.environments - 1)
         self.config = FastLaneConfig(
             words[layout.W_WIDTH], words[layout.W_HEIGHT], words[layout.W_CHANNELS]
         )
@@ -446,12 +459,33 @@ class FastLaneReader:
                 return metrics
         return None
 
-    def lease(self, wanted_hz: float, budget: float, duration_s: float) -> bool:
+    def cannot_draw(self) -> str:
+        """Return why no pictures come, as the writer said it; empty while they do."""
+        words, at = self._words, layout.W_REASON
+        for _ in range(_RETRIES):
+            before = words[at]  # SYNC reason: even when whole
+            length = min(words[at + layout.R_LENGTH], layout.REASON_BYTES)
+            if not length:
+                return ""
+            told = bytes(self._bytes[layout.REASON_FROM : layout.REASON_FROM + length])
+            whole = words[at + layout.R_CRC] == zlib.crc32(told)
+            if whole and not before & 1 and words[at] == before:
+                return told.decode("utf-8", "replace")
+        return ""
+
+    def lease(
+        self,
+        wanted_hz: float,
+        budget: float,
+        duration_s: float,
+        view: int = layout.VIEW_DEFAULT,
+    ) -> bool:
         """Ask for ``wanted_hz`` frames a second within ``budget`` (0 to 1) for ``duration_s``.
 
+        view: which of the process's environments, as ``layout.VIEW_…``.
         Returns False while four other viewers ask already (their frames are seen all the same).
         """
-        return self._side.lease(wanted_hz, budget, duration_s)
+        return self._side.lease(wanted_hz, budget, duration_s, view)
 
     def release(self) -> None:
         """Ask for nothing any more, at once."""

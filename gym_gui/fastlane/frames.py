@@ -6,7 +6,7 @@ import enum
 from typing import NamedTuple, Union
 
 from gym_gui.core.errors import FrameShapeError
-from gym_gui.fastlane.layout import FORMAT_OF_CHANNELS, MAX_SIDE, PixelFormat
+from gym_gui.fastlane.layout import FORMAT_OF_CHANNELS, MAX_SIDE, VIEW_DEFAULT, PixelFormat
 
 Buffer = Union[bytes, bytearray, memoryview]
 
@@ -15,6 +15,7 @@ class FastLaneConfig(NamedTuple):
     """Shape of a ring's frames: ``width`` x ``height`` pixels of ``channels`` bytes (1, 3, 4).
 
     tiles, columns: how many environments the picture shows, side by side in so many columns.
+    environments: how many the process could show. first: number of the one in the first tile.
     """
 
     width: int
@@ -22,6 +23,8 @@ class FastLaneConfig(NamedTuple):
     channels: int = 3
     tiles: int = 1
     columns: int = 1
+    environments: int = 1
+    first: int = 0
 
     @property
     def size(self) -> int:
@@ -77,10 +80,14 @@ class FastLaneState(enum.Enum):
 
 
 class Demand(NamedTuple):
-    """What the viewers together ask for; ``wanted_hz`` 0 is nothing at all."""
+    """What the viewers together ask for; ``wanted_hz`` 0 is nothing at all.
+
+    view: which environments, as ``layout.VIEW_…``; all where viewers ask for different ones.
+    """
 
     wanted_hz: float = 0.0
     budget: float = 0.0
+    view: int = VIEW_DEFAULT
 
 
 class Control(NamedTuple):

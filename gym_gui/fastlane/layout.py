@@ -1,4 +1,4 @@
-"""Byte layout of a ring file, version 1. All words are little-endian u64 or IEEE f64.
+"""Byte layout of a ring file, version 2. All words are little-endian u64 or IEEE f64.
 
 Header, one page; each block has cache lines (64 bytes) of its own:
 
@@ -18,6 +18,8 @@ Header, one page; each block has cache lines (64 bytes) of its own:
       88    11  width             u64   pixels, as configured
       96    12  height            u64
      104    13  channels          u64
+     112    14  environments      u64   that the process steps and could show, 1 or more
+     120    15  first             u64   number of the environment in the first tile, from 0
     writer
      128    16  head              u64   number of the newest whole frame, 0 before the first
      136    17  state             u64   1 LIVE, 2 REPLACED, 3 CLOSED
@@ -37,11 +39,18 @@ Header, one page; each block has cache lines (64 bytes) of its own:
               +2  wanted          f64   Hz
               +3  budget          f64   share of wall time, 0 to 1
               +4  viewer pid      u64
+              +5  view            u64   0 as the run was started, 1 all environments, 2 + k only
+                                        the environment k
     control
      576    72  owner             u64
      584    73  deadline          u64   monotonic ns
      592    74  paused            u64   0 or 1
      600    75  max steps         f64   per second, 0 is unlimited
+    why there are no pictures, under its own sequence word
+     640    80  sequence          u64   odd: being written
+     648    81  length            u64   bytes of the reason, 0 where there are pictures
+     656    82  CRC-32            u64   of the reason's bytes
+     704        reason                  UTF-8, at most 1024 bytes
 
 Slot k begins at byte 4096 + k * stride; its pixels begin one page further:
 
@@ -68,21 +77,28 @@ import enum
 import platform
 
 MAGIC = int.from_bytes(b"GYMGUI\x01\n", "little")
-VERSION = 1
+VERSION = 2
 PAGE = 4096
 MAX_SLOTS = 64
 MAX_SIDE = 1 << 15
 
 # header words
 W_MAGIC, W_VERSION, W_GENERATION, W_PID, W_SESSION, W_SLOTS, W_STRIDE, W_CAPACITY = range(8)
-W_FLAGS, W_TILES, W_COLUMNS, W_WIDTH, W_HEIGHT, W_CHANNELS = range(8, 14)
+W_FLAGS, W_TILES, W_COLUMNS, W_WIDTH, W_HEIGHT, W_CHANNELS, W_ENVIRONMENTS, W_FIRST = range(8, 16)
 W_HEAD, W_STATE = 16, 17
 W_HUD = 24
 W_EPOCH = 32
 W_LEASES, LEASES, LEASE_WORDS = 40, 4, 8
-L_OWNER, L_DEADLINE, L_WANTED, L_BUDGET, L_PID = range(5)
+L_OWNER, L_DEADLINE, L_WANTED, L_BUDGET, L_PID, L_VIEW = range(6)
 W_CONTROL = 72
 C_OWNER, C_DEADLINE, C_PAUSED, C_MAX_STEPS = range(4)
+W_REASON = 80
+R_SEQUENCE, R_LENGTH, R_CRC = range(3)
+REASON_FROM, REASON_BYTES = 704, 1024
+
+# what a lease asks to see
+VIEW_DEFAULT, VIEW_ALL, VIEW_ONE = 0, 1, 2
+MAX_VIEW = 1 << 16
 
 # slot words
 S_SEQUENCE, S_MONOTONIC, S_STEP, S_EPISODE, S_REWARD, S_RETURN, S_RATE = range(7)

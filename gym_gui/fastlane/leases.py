@@ -10,7 +10,7 @@ import fcntl
 import os
 import secrets
 import time
-from typing import Optional, Tuple
+from typing import Optional, Set, Tuple
 
 from gym_gui.fastlane import layout
 from gym_gui.fastlane.frames import Control, Demand
@@ -48,12 +48,14 @@ class WriterSide:
 
     def _demand(self, now_ns: int) -> Demand:
         wanted = budget = 0.0
+        views = set()
         first = layout.W_LEASES
         for at in range(first, first + layout.LEASES * layout.LEASE_WORDS, layout.LEASE_WORDS):
             if self._fresh(self._words[at + layout.L_DEADLINE], now_ns):
                 wanted = max(wanted, _sane(self._floats[at + layout.L_WANTED], _RATE_LIMIT_HZ))
                 budget = max(budget, _sane(self._floats[at + layout.L_BUDGET], 1.0))
-        return Demand(wanted, budget) if wanted else _NOTHING
+                views.add(self._words[at + layout.L_VIEW])
+        return Demand(wanted, budget, _together(views)) if wanted else _NOTHING
 
     def _control(self, now_ns: int) -> Control:
         at = layout.W_CONTROL
@@ -61,6 +63,14 @@ class WriterSide:
             return _FREE
         paused = self._words[at + layout.C_PAUSED] == 1
         return Control(paused, _sane(self._floats[at + layout.C_MAX_STEPS], 1e9))
+
+
+def _together(views: Set[int]) -> int:
+    """Return the view that shows every viewer what it asked for."""
+    if len(views) > 1:
+        return layout.VIEW_ALL
+    (view,) = views
+    return view if view <= layout.MAX_VIEW else layout.VIEW_DEFAULT
 
 
 def _sane(value: float, most: float) -> float:
@@ -77,7 +87,13 @@ class ViewerSide:
         self._owner = secrets.randbits(63) | 1
         self._block: Optional[int] = None
 
-    def lease(self, wanted_hz: float, budget: float, duration_s: float) -> bool:
+    def lease(
+        self,
+        wanted_hz: float,
+        budget: float,
+        duration_s: float,
+        view: int = layout.VIEW_DEFAULT,
+    ) -> bool:
         """Ask for pictures until ``duration_s`` from now. False while all four leases are taken."""
         if self._block is None or self._words[self._block + layout.L_OWNER] != self._owner:
             self._block = self._claim()
@@ -87,10 +103,12 @@ class ViewerSide:
         changed = (
             self._floats[at + layout.L_WANTED] != wanted_hz
             or self._floats[at + layout.L_BUDGET] != budget
+            or self._words[at + layout.L_VIEW] != view
             or self._words[at + layout.L_DEADLINE] <= time.monotonic_ns()
         )
         self._floats[at + layout.L_WANTED] = wanted_hz
         self._floats[at + layout.L_BUDGET] = budget
+        self._words[at + layout.L_VIEW] = view
         self._words[at + layout.L_DEADLINE] = time.monotonic_ns() + int(duration_s * 1e9)
         if changed:
             self._bump()

@@ -117,6 +117,8 @@ def _write_header(
     words[layout.W_WIDTH] = config.width
     words[layout.W_HEIGHT] = config.height
     words[layout.W_CHANNELS] = config.channels
+    words[layout.W_ENVIRONMENTS] = config.environments
+    words[layout.W_FIRST] = config.first
     words[layout.W_STATE] = layout.WriterState.LIVE
     words[layout.W_MAGIC] = layout.MAGIC
 

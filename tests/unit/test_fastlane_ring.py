@@ -293,6 +293,52 @@ def test_the_live_hud_is_read_whole(tmp_path: Path) -> None:
         assert reader.live_hud() is None
 
 
+def test_why_there_are_no_pictures_is_read_whole_and_taken_back(tmp_path: Path) -> None:
+    with (
+        ring(tmp_path, picture(4, 4, 3)) as writer,
+        FastLaneReader.attach("run", ring_dir=tmp_path) as reader,
+    ):
+        assert reader.cannot_draw() == ""
+        writer.cannot_draw("its render() gives no picture · kein Bild")
+        assert reader.cannot_draw() == "its render() gives no picture · kein Bild"
+        writer.cannot_draw("ä" * 2000)
+        assert reader.cannot_draw() == "ä" * (lay.REASON_BYTES // 2)
+        writer._bytes[lay.REASON_FROM] ^= 1  # stores seen out of order
+        assert reader.cannot_draw() == ""
+        writer._words[lay.W_REASON] |= 1  # a writer that died while writing
+        assert reader.cannot_draw() == ""
+        writer.cannot_draw("")
+        assert reader.cannot_draw() == ""
+
+
+def test_viewers_of_different_environments_are_all_shown_theirs(tmp_path: Path) -> None:
+    with ring(tmp_path, picture(4, 4, 3)) as writer:
+        first = FastLaneReader.attach("run", ring_dir=tmp_path)
+        second = FastLaneReader.attach("run", ring_dir=tmp_path)
+        first.lease(30.0, 0.05, 10.0)
+        assert writer.demand().view == lay.VIEW_DEFAULT
+        first.lease(30.0, 0.05, 10.0, lay.VIEW_ONE + 7)
+        assert writer.demand().view == lay.VIEW_ONE + 7
+        second.lease(30.0, 0.05, 10.0, lay.VIEW_ONE + 7)
+        assert writer.demand().view == lay.VIEW_ONE + 7
+        second.lease(30.0, 0.05, 10.0, lay.VIEW_ONE)
+        assert writer.demand().view == lay.VIEW_ALL
+        first.close()
+        assert writer.demand().view == lay.VIEW_ONE
+        second.lease(30.0, 0.05, 10.0, 2**64 - 1)
+        assert writer.demand().view == lay.VIEW_DEFAULT
+        second.close()
+
+
+def test_a_ring_of_another_layout_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with ring(tmp_path, picture(4, 4, 3)) as writer:
+        for version in (1, 3):
+            writer._words[lay.W_VERSION] = version
+            with pytest.raises(RingError, match=f"layout version {version}, this is 2") as refused:
+                FastLaneReader.attach("run", ring_dir=tmp_path)
+            assert "start the run again" in refused.value.next_step
+
+
 # -- untrusted bytes -----------------------------------------------------------------------------
 
 
@@ -303,8 +349,9 @@ def test_the_layout_is_pinned(tmp_path: Path) -> None:
         data = writer.path.read_bytes()
     words = np.frombuffer(data, "<u8")
     assert data[:8] == b"GYMGUI\x01\n"
-    assert words[[1, 2, 3, 5, 6, 7]].tolist() == [1, 1, os.getpid(), 1, 8192, 6]
-    assert words[[9, 10, 11, 12, 13, 16, 17]].tolist() == [1, 1, 2, 1, 3, 1, 1]
+    assert words[[1, 2, 3, 5, 6, 7]].tolist() == [2, 1, os.getpid(), 1, 8192, 6]
+    assert words[[9, 10, 11, 12, 13, 14, 15]].tolist() == [1, 1, 2, 1, 3, 1, 0]
+    assert words[[16, 17]].tolist() == [1, 1]
     slot = words[512:525]
     assert slot[[0, 2, 3, 7, 8, 9, 10, 11]].tolist() == [2, 5, 6, 1, 2, 3, 1, 6]
     assert np.frombuffer(data, "<f8")[516:519].tolist() == list(METRICS)
@@ -335,7 +382,7 @@ def test_arbitrary_bytes_are_not_a_ring(
 @given(
     edits=st.lists(
         st.tuples(
-            st.sampled_from([*range(9, 14), *range(16, 18), *range(24, 31), *range(512, 525)]),
+            st.sampled_from([*range(9, 18), *range(24, 31), *range(80, 84), *range(512, 525)]),
             st.one_of(st.integers(0, 40), st.integers(0, 2**64 - 1)),
         ),
         max_size=12,
@@ -357,6 +404,8 @@ def test_no_edit_of_a_ring_brings_the_reader_down(
                 assert len(frame.data) >= frame.height * frame.row_stride
                 assert frame.row_stride >= frame.width * frame.channels
             reader.live_hud()
+            assert 1 <= reader.environments > reader.first >= 0
+            assert len(reader.cannot_draw().encode()) <= 3 * lay.REASON_BYTES
 
 
 def test_a_half_written_slot_and_a_wrong_checksum_are_never_returned(tmp_path: Path) -> None:
