@@ -9,7 +9,7 @@ import click
 
 from gym_gui.commands.common import data_dir_option, has_display, json_option
 from gym_gui.core.paths import DataDir
-from gym_gui.core.records import Frames, Observations, Recording, SpoolPolicy
+from gym_gui.core.records import Frames, Live, Observations, Recording, SpoolPolicy
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -51,6 +51,13 @@ from gym_gui.core.records import Frames, Observations, Recording, SpoolPolicy
 @click.option("--detach", is_flag=True, help="Start it, print its id, and return at once.")
 @click.option(
     "--max-steps-per-s", type=click.FloatRange(min=0), default=0.0, help="Pace. [0: free]"
+)
+@click.option(
+    "--live",
+    type=click.Choice([kind.value for kind in Live]),
+    default=Live.GRID.value,
+    show_default=True,
+    help="Environments seen live: the first, all side by side, or none.",
 )
 @click.option(
     "--render-budget",
@@ -97,6 +104,7 @@ def run(
     follow: bool,
     detach: bool,
     max_steps_per_s: float,
+    live: str,
     render_budget: float,
     observations: str,
     spool_policy: str,
@@ -140,6 +148,7 @@ def run(
         "recording": Recording(
             observations=observations, frames=frames.value, spool_policy=spool_policy
         ),
+        "live": live,
         "render_budget": render_budget,
         "max_steps_per_s": max_steps_per_s,
     }

@@ -51,6 +51,14 @@ class Frames(str, enum.Enum):
     EVERY_STEP = "every_step"
 
 
+class Live(str, enum.Enum):
+    """Which environments of each process can be seen live."""
+
+    SINGLE = "single"  # the first one, until a viewer asks for more
+    GRID = "grid"  # all, side by side
+    OFF = "off"  # no ring: nothing is rendered, and nobody can look
+
+
 class SpoolPolicy(str, enum.Enum):
     """What happens when the disk has no room for the spool."""
 
@@ -79,6 +87,7 @@ class RunSpec:
     config: the worker's settings as shown in the form and compared in Analytics.
     render_budget: share of wall time the tap may spend in ``render()``, 0 to 1.
     max_steps_per_s: initial pace, 0 is unlimited.
+    live: which environments can be seen, as ``Live``.
     group_limit: while so many runs of its group train, this one waits as QUEUED; 0 never waits.
     """
 
@@ -101,6 +110,7 @@ class RunSpec:
     max_steps_per_s: float = 0.0
     created_ns: int = 0
     group_limit: int = 0
+    live: str = Live.GRID.value
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

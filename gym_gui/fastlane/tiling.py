@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, Sequence, Tuple
+from typing import Any, Iterator, NamedTuple, Sequence, Tuple
 
 from gym_gui.fastlane.frames import FastLaneConfig
 
@@ -52,18 +52,38 @@ def tiling_of(config: FastLaneConfig) -> Tiling:
     )  # fmt: skip
 
 
-def draw_tile(target: Any, tiling: Tiling, index: int, pixels: Any) -> None:
-    """Copy one tile's pixels into the whole.
+def _lines(tiling: Tiling, index: int, width: int, height: int) -> Tuple[Iterator[int], int]:
+    """Return where the lines of a picture in the middle of tile ``index`` begin, and their bytes.
 
-    target: writable memoryview of the whole frame. pixels: contiguous bytes-like, tile size.
+    Raises ValueError for a picture that is larger than the tile.
     """
+    if width > tiling.width or height > tiling.height:
+        raise ValueError(f"{width} x {height} pixels in a tile of {tiling.width, tiling.height}")
     x, y = tiling.place(index)
-    line = tiling.width * tiling.channels
-    stride = tiling.columns * line
-    at = y * stride + x * tiling.channels
-    for row in range(tiling.height):
+    x += (tiling.width - width) // 2
+    y += (tiling.height - height) // 2
+    stride = tiling.columns * tiling.width * tiling.channels
+    first = y * stride + x * tiling.channels
+    return iter(range(first, first + height * stride, stride)), width * tiling.channels
+
+
+def draw_tile(
+    target: Any, tiling: Tiling, index: int, pixels: Any, width: int = 0, height: int = 0
+) -> None:
+    """Copy one picture into the middle of its tile in the whole.
+
+    target: writable memoryview of the whole frame. pixels: contiguous bytes-like of ``width`` x
+    ``height`` pixels, 0 for the tile's own size. Raises ValueError where it is larger.
+    """
+    places, line = _lines(tiling, index, width or tiling.width, height or tiling.height)
+    for row, at in enumerate(places):
         target[at : at + line] = pixels[row * line : (row + 1) * line]
-        at += stride
+
+
+def cut_tile(source: Any, tiling: Tiling, index: int, width: int, height: int) -> bytes:
+    """Return the picture that ``draw_tile`` put into a tile."""
+    places, line = _lines(tiling, index, width, height)
+    return b"".join(source[at : at + line] for at in places)
 
 
 def join(tilings: Sequence[Tiling]) -> Tuple[int, int]:

@@ -17,7 +17,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from gym_gui.core.errors import DataDirError
-from gym_gui.core.records import Frames, Observations, Recording, SpoolPolicy
+from gym_gui.core.records import Frames, Live, Observations, Recording, SpoolPolicy
 
 THEMES = ("system", "light", "dark")
 
@@ -78,6 +78,11 @@ OPTIONS: tuple[Option, ...] = (
         "live.render_budget_percent", float, 5.0, "Render budget",
         "Share of the training's wall time that live pictures may take.",
         low=0.1, high=100.0, unit="%",
+    ),
+    Option(
+        "live.environments", str, Live.GRID.value, "Environments of a run",
+        "Single: only the first one is drawn. Off: no live pictures, and nothing is rendered.",
+        tuple(item.value for item in Live),
     ),
     Option(
         "live.rate_hz", float, 60.0, "Live rate",

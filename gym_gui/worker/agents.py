@@ -65,7 +65,7 @@ class AgentsTap:
             f'"seed":{encode.compact(seed)},"options":{encode.compact(options)},'
             '"rng":null,"snapshot":null,"observation":null',
         )
-        self.session.lane.tick(now)
+        self.session.lane.tick(now, (self,))
 
     def turn(self, agent: Any, action: Any, reward: float, over: tuple[bool, bool]) -> None:
         """An agent acts: what its action before brought is known now. None: it is over for it."""
@@ -88,7 +88,7 @@ class AgentsTap:
             self._row(agent, action, reward, over, observations.get(agent))
             if any(over):
                 self._end_agent(agent, over)
-        self.session.lane.tick(time.time_ns())
+        self.session.lane.tick(time.time_ns(), (self,))
 
     def finish(self) -> None:
         """Write what waits, and end the agents that still play as broken off."""
@@ -161,7 +161,7 @@ class AgentsTap:
         totals[1] += reward
         lane = self.session.lane
         if not lane.last_ns <= now < lane.next_ns:
-            lane.tick(now)
+            lane.tick(now, (self,))
 
     def _end_agent(self, agent: Any, over: tuple[bool, bool]) -> None:
         totals = self._totals.pop(agent, None)

@@ -94,7 +94,7 @@ class EnvTap:
         if self.group is None:
             lane = self.session.lane
             if not lane.last_ns <= now < lane.next_ns:
-                lane.tick(now)
+                lane.tick(now, (self,))
 
     def before_reset(self, seed: Optional[int]) -> Any:
         """Return what must be taken before the reset changes it."""
@@ -125,7 +125,7 @@ class EnvTap:
         )
         self._append("reset", body)
         if self.group is None:
-            self.session.lane.tick(now)
+            self.session.lane.tick(now, (self,))
 
     def _is_autoreset(self) -> bool:
         """True for a reset that took the place of a step in a vector environment."""

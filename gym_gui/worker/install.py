@@ -55,6 +55,7 @@ def _write_config(run_dir: RunDir, spec: RunSpec, ring_dir: Union[str, Path]) ->
         "spool_dir": str(run_dir.spool),
         "ring_dir": str(ring_dir),
         "recording": asdict(spec.recording),
+        "live": spec.live,
         "render_budget": spec.render_budget,
         "max_steps_per_s": spec.max_steps_per_s,
         "agent_name": spec.name or spec.worker,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Callable
 
@@ -16,6 +17,7 @@ class Pace:
         self._limit = max(0.0, max_steps_per_s)
         self._steps = 0
         self._due_s = 0.0
+        self._lock = threading.Lock()  # of the threads that step environments
 
     @property
     def is_slow(self) -> bool:
@@ -30,12 +32,18 @@ class Pace:
 
     def wait(self, steps: int, look: Callable[[], None]) -> None:
         """Sleep until ``steps`` are due, looking in between whether the pace has changed."""
-        if not self._limit:
+        limit = self._limit
+        if not limit:
             return
-        now = time.monotonic()
-        made = max(0, steps - self._steps)
-        self._steps = steps
-        self._due_s = max(self._due_s, now - 1 / self._limit) + made / self._limit
-        while self._limit and (left := self._due_s - time.monotonic()) > 0:
+        due_s = self._due(steps, limit)
+        while self._limit == limit and (left := due_s - time.monotonic()) > 0:
             time.sleep(min(left, _SLICE_S))
             look()
+
+    def _due(self, steps: int, limit: float) -> float:
+        """Return when the steps made since the last call are due, after all before them."""
+        with self._lock:
+            made = max(0, steps - self._steps)
+            self._steps = max(self._steps, steps)
+            self._due_s = max(self._due_s, time.monotonic() - 1 / limit) + made / limit
+            return self._due_s

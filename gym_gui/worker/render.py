@@ -41,6 +41,13 @@ class Picture(NamedTuple):
 
 
 Deliver = Callable[[Picture], None]
+_one_at_a_time = threading.RLock()  # what a render switches belongs to the process
+
+
+def after_fork() -> None:
+    """In a forked child: another thread's lock is not there to be given back."""
+    global _one_at_a_time
+    _one_at_a_time = threading.RLock()
 
 
 class Painter:
@@ -50,18 +57,25 @@ class Painter:
         self._base = getattr(env, "unwrapped", env)
         self._checked: Any = None  # geometry of the compared surface, its first column shown
         self._fast = True
+        self.why_not = ""  # set by who gave it up: why it is not painted any more
 
-    def paint(self, deliver: Deliver) -> None:
-        """Render once and hand the picture over.
+    def paint(self, deliver: Deliver, *, alone: bool = True) -> None:
+        """Render once and hand the picture over. One environment at a time in the whole process.
 
+        alone: no other thread steps environments, so that the global generators' state can be
+        put back without taking a draw of another thread with it.
         Raises CannotRenderError, or whatever the environment's own ``render`` raises.
         """
+        with _one_at_a_time:
+            self._paint(deliver, alone)
+
+    def _paint(self, deliver: Deliver, alone: bool) -> None:
         ale = getattr(self._base, "ale", None)
         if ale is not None and hasattr(ale, "getScreenRGB"):
             deliver(_of_array(ale.getScreenRGB()))
             return
         base = self._base
-        with _switched(base), _untouched(base), _without_display(base), _quiet():
+        with _switched(base), _untouched(base, alone), _without_display(base), _quiet():
             surfarray = sys.modules.get("pygame.surfarray")
             if surfarray is None or not self._fast:
                 deliver(_of_array(self._base.render()))
@@ -239,13 +253,13 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _untouched(base: Any) -> Iterator[None]:
+def _untouched(base: Any, alone: bool) -> Iterator[None]:
     """Put back what a render may change of the training: generators, particles."""
     particles = getattr(base, "particles", None)
     if particles:
         base.particles = []  # a render ages them and takes bodies out of the simulated world
     try:
-        with RandomnessGuard(base):
+        with RandomnessGuard(base, with_global=alone):
             yield
     finally:
         if particles:

@@ -1,126 +1,157 @@
-"""What a process shows: one environment, or all of its environments as tiles of one picture."""
+"""What a process shows: one of its environments, or all of them as tiles of one picture."""
 
 from __future__ import annotations
 
-from typing import Any, Callable
+import time
+from typing import Any, Callable, Collection, Optional
 
+from gym_gui.core.errors import GymGuiError, RingSpaceError
 from gym_gui.fastlane.buffer import FastLaneWriter
 from gym_gui.fastlane.frames import FastLaneConfig, FastLaneMetrics
-from gym_gui.fastlane.layout import PixelFormat
-from gym_gui.fastlane.tiling import Tiling, draw_tile, layout_for
+from gym_gui.fastlane.layout import VIEW_ONE, PixelFormat
 from gym_gui.worker import describe
+from gym_gui.worker.atlas import Atlas
 from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.render import Painter, Picture
 
 MAX_TILES = 64
-_TILE_PIXELS = 160 * 210  # tiles of a grid are thinned out to about this
+_PATIENCE_NS = 2_000_000  # for the thread of the environment whose turn it is
 
 
 class Stage:
-    """Renders one environment at a time, in turn, and publishes the whole."""
+    """Renders one environment at a time, in turn, and publishes the whole.
 
-    def __init__(self, taps: list[Any], failed: Callable[[str, BaseException], None]) -> None:
-        self._taps = taps[:MAX_TILES]
-        self._painters = [Painter(tap.base) for tap in self._taps]
+    taps: the process's environments. view: ``VIEW_ALL``, or ``VIEW_ONE`` + the number of one.
+    painters: one for each tap, kept from stage to stage.
+    """
+
+    def __init__(
+        self,
+        taps: list[Any],
+        view: int,
+        painters: dict[Any, Painter],
+        failed: Callable[[str, BaseException], None],
+    ) -> None:
+        self.view = view
+        self._environments = len(taps)
+        self._first = min(view - VIEW_ONE, len(taps) - 1) if view >= VIEW_ONE else 0
+        self._taps = taps[self._first :][:1] if view >= VIEW_ONE else taps[:MAX_TILES]
+        for tap in self._taps:
+            if tap not in painters:
+                painters[tap] = Painter(tap.base)
+        self._painters = [painters[tap] for tap in self._taps]
         self._failed = failed
         self._turn = 0
+        self._waits_since_ns = 0
         self._shown: list[Any] = [None] * len(self._taps)  # (episode, index) that is shown
-        self._atlas = bytearray()
-        self._tiling: Any = None
-        self.can_render = True
+        self._atlas = Atlas(len(self._taps)) if len(self._taps) > 1 else None
+        self._no_room = ""
 
     @property
     def tiles(self) -> int:
         return len(self._taps)
 
     @property
+    def why_not(self) -> str:
+        """Why none of these environments can be drawn, in plain words; empty while one can."""
+        if self._no_room:
+            return self._no_room
+        reasons = [painter.why_not for painter in self._painters]
+        return reasons[0] if all(reasons) else ""
+
+    @property
     def tap(self) -> Any:
         """The environment whose turn it is."""
         return self._taps[self._turn]
 
-    def choose(self) -> Any:
-        """Turn to the next environment that has moved since it was shown, and return its tap.
+    def choose(self, within: Optional[Collection[Any]] = None) -> bool:
+        """Turn to the next environment that has moved since it was shown.
 
         One that rests (kept for evaluation, say) takes no pictures from those that train.
+        within: the only ones that may be drawn now (others step in other threads at this very
+        moment); False while it is none of theirs turn.
         """
-        for ahead in range(len(self._taps)):
-            turn = (self._turn + ahead) % len(self._taps)
-            tap = self._taps[turn]
-            if self._shown[turn] != (tap.episode, tap.index):
-                self._turn = turn
-                break
-        return self.tap
+        turn = self._next(None)
+        if within is None:
+            self._turn = turn
+            return True
+        if self._taps[turn] not in within:
+            now = time.monotonic_ns()
+            self._waits_since_ns = self._waits_since_ns or now
+            if now - self._waits_since_ns < _PATIENCE_NS:
+                return False
+            turn = self._next(within)
+        self._waits_since_ns = 0
+        self._turn = turn
+        return self._taps[turn] in within
 
-    def show(self, writer: FastLaneWriter, metrics: FastLaneMetrics) -> None:
-        """Render the environment whose turn it is and publish. Says once if it cannot render."""
-        tap = self.tap
+    def _next(self, within: Optional[Collection[Any]]) -> int:
+        count = len(self._taps)
+        ahead = [(self._turn + offset) % count for offset in range(count)]
+        ready = [
+            turn
+            for turn in ahead
+            if not self._painters[turn].why_not and (within is None or self._taps[turn] in within)
+        ]
+        return next(filter(self._moved, ready), ready[0] if ready else self._turn)
+
+    def _moved(self, turn: int) -> bool:
+        tap = self._taps[turn]
+        return self._shown[turn] != (tap.episode, tap.index)
+
+    def show(self, writer: FastLaneWriter, metrics: FastLaneMetrics, *, alone: bool = True) -> None:
+        """Render the environment whose turn it is and publish. Says once if it cannot render.
+
+        alone: no other thread steps environments.
+        """
+        tap, painter = self.tap, self._painters[self._turn]
         try:
-            self._painters[self._turn].paint(
-                lambda picture: self._deliver(writer, metrics, tap, picture)
-            )
+            painter.paint(lambda picture: self._deliver(writer, metrics, tap, picture), alone=alone)
+        except RingSpaceError as error:
+            self._no_room = str(error)
+            self._failed("Live pictures are off for this process", error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a render may raise anything
             let_through(error)
-            self.can_render = False
-            self._failed(f"{describe.env_id(tap.env)} shows no pictures{_hint(tap.env)}", error)
+            name, hint = describe.env_id(tap.env), _hint(tap.env)
+            painter.why_not = f"{name}: {_cause(error)}{hint}."
+            self._failed(f"{name} shows no pictures{hint}", error)
         self._shown[self._turn] = (tap.episode, tap.index)
         self._turn = (self._turn + 1) % len(self._taps)
 
     def _deliver(
         self, writer: FastLaneWriter, metrics: FastLaneMetrics, tap: Any, picture: Picture
     ) -> None:
-        if len(self._taps) > 1:
-            self._deliver_tile(writer, metrics, tap, picture)
-            return
         config = FastLaneConfig(picture.width, picture.height, picture.channels)
+        data: Any = picture.data
+        row_stride = picture.row_stride
+        pixel_format = PixelFormat.BGRX if row_stride else None
+        if self._atlas is not None:
+            self._atlas.draw(self._turn, picture)
+            assert self._atlas.tiling is not None
+            config = self._atlas.tiling.config
+            data, row_stride, pixel_format = self._atlas.pixels, 0, self._atlas.format
+        config = config._replace(environments=self._environments, first=self._first)
         if writer.config != config:
             writer.resize(config)
         step, episode = tap.step, max(tap.episode, 0)
-        if picture.row_stride:
+        if row_stride:
             writer.publish_rows(
-                picture.data, picture.row_stride, metrics=metrics, step=step, episode=episode,
+                data, row_stride, metrics=metrics, step=step, episode=episode,
                 pixel_format=PixelFormat.BGRX,
             )  # fmt: skip
         else:
-            writer.publish(picture.data, metrics=metrics, step=step, episode=episode)
+            writer.publish(
+                data, metrics=metrics, step=step, episode=episode, pixel_format=pixel_format
+            )
 
-    def _deliver_tile(
-        self, writer: FastLaneWriter, metrics: FastLaneMetrics, tap: Any, picture: Picture
-    ) -> None:
-        pixels, height, width = _thin(picture)
-        tiling = layout_for(len(self._taps), width, height, picture.channels)
-        if tiling != self._tiling:
-            self._begin(writer, tiling)
-        draw_tile(memoryview(self._atlas), tiling, self._turn, pixels)
-        surface = PixelFormat.BGRX if picture.row_stride else None
-        writer.publish(
-            self._atlas, metrics=metrics, step=tap.step, episode=max(tap.episode, 0),
-            pixel_format=surface,
-        )  # fmt: skip
 
-    def _begin(self, writer: FastLaneWriter, tiling: Tiling) -> None:
-        self._tiling = tiling
-        self._atlas = bytearray(tiling.config.size)
-        writer.resize(tiling.config)
+def _cause(error: BaseException) -> str:
+    if isinstance(error, GymGuiError):
+        return str(error)
+    return f"its render() ended with {type(error).__name__}: {error}".rstrip(". ")
 
 
 def _hint(env: Any) -> str:
     """Return what may help: some environments prepare their drawing when they are made."""
     asked = getattr(env, "render_mode", None) is not None
     return "" if asked else ' (made with render_mode="rgb_array" it may)'
-
-
-def _thin(picture: Picture) -> tuple[Any, int, int]:
-    """Return (bytes, height, width) of a picture of about a tile's size: every k-th pixel."""
-    every = 1
-    while picture.width * picture.height > _TILE_PIXELS * (every + 0.5) ** 2:
-        every += 1
-    height, width = -(-picture.height // every), -(-picture.width // every)
-    if not picture.row_stride:
-        thinned = picture.data[::every, ::every]
-        return thinned.tobytes(), height, width
-    out = bytearray()
-    for y in range(0, picture.height, every):
-        start = y * picture.row_stride
-        line = picture.data[start : start + picture.width * 4]
-        out += line.cast("I")[::every].tobytes() if every > 1 else line
-    return out, height, width

@@ -88,10 +88,12 @@ class RandomnessGuard:
     """Puts every generator back as it was: the environment's, Python's and numpy's global one.
 
     Rendering must never change training; this holds even for a ``render`` that draws numbers.
+    with_global: also the global ones; not where other threads draw from them meanwhile.
     """
 
-    def __init__(self, base: Any) -> None:
+    def __init__(self, base: Any, *, with_global: bool = True) -> None:
         self._base = base
+        self._with_global = with_global
         self.changed = False
 
     def __enter__(self) -> RandomnessGuard:
@@ -99,9 +101,9 @@ class RandomnessGuard:
         bits = getattr(self._generator, "bit_generator", None)
         self._bits = bits
         self._state = None if bits is None else bits.state
-        random = sys.modules.get("random")
+        random = sys.modules.get("random") if self._with_global else None
         self._python = random.getstate() if random else None
-        numpy = sys.modules.get("numpy")
+        numpy = sys.modules.get("numpy") if self._with_global else None
         self._numpy = numpy.random.get_state() if numpy else None
         return self
 

@@ -95,7 +95,7 @@ class VectorGroup:
                 session.append(kind, body)
         lane = session.lane
         if not lane.last_ns <= now < lane.next_ns:
-            lane.tick(now)
+            lane.tick(now, self.taps)
             self._report(now)
 
     def finish(self) -> None:

@@ -24,6 +24,7 @@ from grpc import aio
 
 from gym_gui.core.errors import DaemonError
 from gym_gui.core.paths import RunDir
+from gym_gui.core.records import Live
 from gym_gui.rpc import trainer_pb2 as pb
 from gym_gui.rpc.channel import open_channel
 from gym_gui.rpc.codec import encode_batch
@@ -257,10 +258,10 @@ class _Publishing:
             await self._greet(tail)
 
     def _foreign_lane(self) -> ForeignLane | None:
-        ring_dir = (read_json(self.proxy.run_dir.tap_config) or {}).get("ring_dir")
-        if not ring_dir:
+        config = read_json(self.proxy.run_dir.tap_config) or {}
+        if not config.get("ring_dir") or config.get("live") == Live.OFF.value:
             return None
-        return ForeignLane(self.run_id, ring_dir, channel=StdoutTail.channel)
+        return ForeignLane(self.run_id, config["ring_dir"], channel=StdoutTail.channel)
 
     async def _greet(self, tail: Tail) -> None:
         name = tail.channel

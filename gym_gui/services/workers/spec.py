@@ -13,7 +13,7 @@ from typing import Any
 
 from gym_gui.core.ids import new_run_id
 from gym_gui.core.paths import DataDir
-from gym_gui.core.records import Recording, RunSpec
+from gym_gui.core.records import Live, Recording, RunSpec
 from gym_gui.services.trainer.launchers.base import parse_launcher
 from gym_gui.services.workers.base import Worker
 from gym_gui.services.workers.interpreters import resolve_python
@@ -37,6 +37,7 @@ def build_spec(
     launcher: str = "local",
     group_limit: int = 0,
     recording: Recording | None = None,
+    live: str = Live.GRID.value,
     render_budget: float = 0.05,
     max_steps_per_s: float = 0.0,
 ) -> RunSpec:
@@ -70,6 +71,7 @@ def build_spec(
         launcher=launcher,
         group_limit=group_limit,
         recording=recording or Recording(),
+        live=live,
         render_budget=render_budget,
         max_steps_per_s=max_steps_per_s,
         created_ns=time.time_ns(),
@@ -113,6 +115,8 @@ def _recording_words(spec: RunSpec) -> list[str]:
     words = ["--launcher", spec.launcher] if spec.launcher != default.launcher else []
     if spec.group_limit:
         words += ["--at-once", str(spec.group_limit)]
+    if spec.live != default.live:
+        words += ["--live", spec.live]
     if spec.render_budget != default.render_budget:
         words += ["--render-budget", str(spec.render_budget)]
     if spec.max_steps_per_s:

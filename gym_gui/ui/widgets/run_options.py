@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6 import QtCore, QtWidgets
 
-from gym_gui.core.records import Frames, Observations, Recording, SpoolPolicy
+from gym_gui.core.records import Frames, Live, Observations, Recording, SpoolPolicy
 
 _OBSERVATIONS = {
     Observations.AUTO.value: "whole when small, else a checksum",
@@ -19,6 +19,11 @@ _POLICIES = {
     SpoolPolicy.KEEP.value: "stop recording, loudly; training goes on",
     SpoolPolicy.PAUSE_RUN.value: "pause the run until there is room",
     SpoolPolicy.DROP_AND_COUNT.value: "leave out steps, and count them",
+}
+_LIVE = {
+    Live.GRID.value: "all environments, side by side",
+    Live.SINGLE.value: "the first environment",
+    Live.OFF.value: "nothing: no live pictures",
 }
 _TEXTS = {  # key: label, what an empty field means
     "name": ("Name", "the script's or algorithm's"),
@@ -31,7 +36,7 @@ _TEXTS = {  # key: label, what an empty field means
 
 
 class RunOptions(QtWidgets.QWidget):
-    """Name, group, tags, notes, folder, launcher, recording, render budget and pace.
+    """Name, group, tags, notes, folder, launcher, recording, live pictures and pace.
 
     defaults: what stands there at first, in ``state()``'s form (the user's preferences).
     """
@@ -44,7 +49,8 @@ class RunOptions(QtWidgets.QWidget):
         parent: QtWidgets.QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._defaults = {**asdict(Recording()), "render_budget": 0.05, **(defaults or {})}
+        standard = {"live": Live.GRID.value, "render_budget": 0.05}
+        self._defaults = {**asdict(Recording()), **standard, **(defaults or {})}
         self._kept: dict[str, Any] = {}
         form = QtWidgets.QFormLayout(self)
         form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
@@ -62,6 +68,9 @@ class RunOptions(QtWidgets.QWidget):
         form.addRow(self.tr("Keep"), self._frames)
         self._policy = self._choice(_POLICIES)
         form.addRow(self.tr("When the disk is full"), self._policy)
+        self._live = self._choice(_LIVE)
+        self._live.setToolTip(self.tr("Where a process steps several at once, as vectors do"))
+        form.addRow(self.tr("Live pictures of"), self._live)
         self._budget = QtWidgets.QDoubleSpinBox(minimum=0, maximum=100, decimals=1)
         self._budget.setSuffix(self.tr(" % of the training's time"))
         self._budget.valueChanged.connect(self.changed)
@@ -71,6 +80,9 @@ class RunOptions(QtWidgets.QWidget):
         self._pace.setSpecialValueText(self.tr("no limit"))
         self._pace.valueChanged.connect(self.changed)
         form.addRow(self.tr("Pace"), self._pace)
+        self._live.currentIndexChanged.connect(
+            lambda: self._budget.setEnabled(self._live.currentData() != Live.OFF.value)
+        )
         for spin in (self._budget, self._pace):
             spin.setFixedWidth(220)
         self.set_state({})
@@ -83,6 +95,7 @@ class RunOptions(QtWidgets.QWidget):
             "observations": self._observations.currentData(),
             "frames": (Frames.EVERY_STEP if self._frames.isChecked() else Frames.OFF).value,
             "spool_policy": self._policy.currentData(),
+            "live": self._live.currentData(),
             "render_budget": round(self._budget.value() / 100, 4),
             "max_steps_per_s": float(self._pace.value()),
         }
@@ -96,6 +109,7 @@ class RunOptions(QtWidgets.QWidget):
         self._observations.setCurrentIndex(self._observations.findData(whole["observations"]))
         self._frames.setChecked(whole["frames"] != Frames.OFF.value)
         self._policy.setCurrentIndex(self._policy.findData(whole["spool_policy"]))
+        self._live.setCurrentIndex(self._live.findData(whole["live"]))
         self._budget.setValue(100 * whole["render_budget"])
         self._pace.setValue(int(whole.get("max_steps_per_s", 0)))
 
@@ -110,6 +124,7 @@ class RunOptions(QtWidgets.QWidget):
             "cwd": state["cwd"].strip() or None,
             "launcher": state["launcher"].strip() or "local",
             "recording": Recording(**{item.name: state[item.name] for item in fields(Recording)}),
+            "live": state["live"],
             "render_budget": state["render_budget"],
             "max_steps_per_s": state["max_steps_per_s"],
         }

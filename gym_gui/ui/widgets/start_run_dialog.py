@@ -390,6 +390,7 @@ def state_of(spec: RunSpec) -> dict[str, Any]:
             "group": spec.group,
             "cwd": spec.cwd,
             "launcher": "" if spec.launcher == "local" else spec.launcher,
+            "live": spec.live,
             "render_budget": spec.render_budget,
             "max_steps_per_s": spec.max_steps_per_s,
             **asdict(spec.recording),
@@ -412,7 +413,11 @@ def _defaults(settings: Any) -> dict[str, Any]:
     """Return what the user's preferences say of new runs, in the form of ``RunOptions.state``."""
     if settings is None:
         return {}
-    return {**asdict(settings.recording()), "render_budget": settings.render_budget}
+    return {
+        **asdict(settings.recording()),
+        "render_budget": settings.render_budget,
+        "live": settings["live.environments"],
+    }
 
 
 def _ignore(_: object) -> None:
