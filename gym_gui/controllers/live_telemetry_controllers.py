@@ -14,6 +14,7 @@ class LiveTelemetryController(QtCore.QObject):
     run_started = QtCore.Signal(object)  # RunRecord: it was not running before
     run_changed = QtCore.Signal(object)  # RunRecord
     run_completed = QtCore.Signal(str, object)  # run id, RunRecord in a final state
+    resumed = QtCore.Signal()  # connected again: live data of the time before was missed
     batch_ready = QtCore.Signal(object)  # LiveBatch of a run that is followed
 
     def __init__(self, link: TrainerLink, parent: QtCore.QObject | None = None) -> None:
@@ -23,6 +24,7 @@ class LiveTelemetryController(QtCore.QObject):
         self._followers: dict[str, int] = {}
         link.runs_changed.connect(self._take_runs)
         link.runs_removed.connect(self._forget)
+        link.resumed.connect(self.resumed)
         link.batches_ready.connect(self._take_batches)
 
     def record(self, run_id: str) -> RunRecord | None:

@@ -7,6 +7,7 @@ signal. What the GUI has not taken yet is bounded: newest first, and the rest is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import threading
 from collections import deque
@@ -16,14 +17,16 @@ from typing import Any
 
 from PySide6 import QtCore
 
+from gym_gui.controllers.pulse import answers, feel_pulse
+from gym_gui.core.errors import DaemonLostError, GymGuiError, RunNotFoundError, UsageError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import EpisodeRecord, RunRecord, RunSpec
 from gym_gui.services.remote.far_runs import FarRuns
 from gym_gui.services.remote.sources import LocalSource, Source
 
-RECORDER = "recorder"  # the name of the link's own troubles among those of requests
 BATCH_MS = 30
 RETRY_S = (0.3, 1.0, 2.0, 5.0)
+LOST_S = 10.0  # within which a broken connection is noticed
 LAST_WORDS_S = 2.0  # how long requests under way may take when the program ends
 MAX_CHUNKS = 256  # of steps, per run, between two batches
 
@@ -33,6 +36,7 @@ class LinkState(enum.Enum):
 
     CONNECTING = "connecting"
     CONNECTED = "connected"
+    SILENT = "silent"  # the connection is there, and no answer comes
     LOST = "lost"
 
 
@@ -73,6 +77,8 @@ class TrainerLink(QtCore.QObject):
     """
 
     state_changed = QtCore.Signal(object, str)  # LinkState, words
+    trouble_changed = QtCore.Signal(object)  # why there is no daemon to talk to; None: there is
+    resumed = QtCore.Signal()  # connected again: what came meanwhile was missed
     runs_changed = QtCore.Signal(object)  # list[RunRecord]: new, or changed
     runs_removed = QtCore.Signal(object)  # list of run ids
     batches_ready = QtCore.Signal(object)  # list[LiveBatch]
@@ -98,6 +104,9 @@ class TrainerLink(QtCore.QObject):
         self._batches: dict[str, LiveBatch] = {}
         self._announced = False
         self._client: Any = None
+        self._serving = asyncio.Event()  # cleared while there is no client
+        self._try_now = asyncio.Event()
+        self._known: set[str] = set()  # runs that the window was told of
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._asked: dict[tuple[str, str], asyncio.Task[None]] = {}  # by what, run id
         self._runner: asyncio.Runner | None = None
@@ -154,6 +163,21 @@ class TrainerLink(QtCore.QObject):
         if self._main is not None:
             self._main.cancel()
 
+    def retry_now(self) -> None:
+        """Try to connect at once instead of after the pause."""
+        self._on_loop(self._try_now.set)
+
+    def restart_daemon(self) -> None:
+        """End a daemon of this machine that cannot be talked to, and start another."""
+        self._on_loop(lambda: self._spawn(self._restart()))
+
+    async def _restart(self) -> None:
+        restart = getattr(self._source, "restart", None)
+        if restart is not None:
+            with contextlib.suppress(GymGuiError):  # gone already, or the next attempt tells
+                await asyncio.to_thread(restart)
+        self._try_now.set()
+
     def submit(self, spec: RunSpec) -> None:
         """Start a run; ``request_done("submit", RunRecord)`` follows, or ``request_failed``."""
         self._ask("submit", spec.run_id, lambda client: client.submit_run(spec))
@@ -185,6 +209,7 @@ class TrainerLink(QtCore.QObject):
         async def delete(client: Any) -> str:
             await client.delete_run(run_id)
             await self._far.forget(run_id)
+            self._known.discard(run_id)
             self.runs_removed.emit([run_id])
             return run_id
 
@@ -203,7 +228,7 @@ class TrainerLink(QtCore.QObject):
 
     def _ask(self, what: str, run_id: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
         def ask() -> None:
-            task = self._asked[what, run_id] = self._spawn(self._answer(what, call))
+            task = self._asked[what, run_id] = self._spawn(self._answer(what, run_id, call))
             task.add_done_callback(lambda _: self._forget_question(what, run_id))
 
         self._on_loop(ask)
@@ -250,21 +275,39 @@ class TrainerLink(QtCore.QObject):
 
     async def _stay_connected(self) -> None:
         await self._show_registry()
+        words = f"Connecting to {self.place}…" if self.is_far else "Starting the recorder…"
+        self.state_changed.emit(LinkState.CONNECTING, words)
         attempt = 0
         while True:
-            words = f"Connecting to {self.place}…" if self.is_far else "Starting the recorder…"
-            self.state_changed.emit(LinkState.CONNECTING, words)
             try:
                 await self._connect()
-                attempt = 0
-                words = "The recorder ended the connection; trying again."
             except Exception as error:  # noqa: BLE001 - a thread's edge: shown, then tried again
-                words = f"{_first_line(error)} Trying again."
-                self.request_failed.emit(RECORDER, error)
-            self._client = None
-            self.state_changed.emit(LinkState.LOST, words)
-            await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+                self._tell_lost(error)
+            if self._client is not None:
+                self._client, attempt = None, 0
+                self._serving.clear()
+            with contextlib.suppress(TimeoutError):
+                pause_s = RETRY_S[min(attempt, len(RETRY_S) - 1)]
+                await asyncio.wait_for(self._try_now.wait(), pause_s)
+            self._try_now.clear()
             attempt += 1
+
+    def _tell_lost(self, error: Exception) -> None:
+        self.trouble_changed.emit(error)
+        self.state_changed.emit(LinkState.LOST, f"{_first_line(error)} Trying again.")
+
+    def _tell_connected(self) -> None:
+        words = f"Connected to {self.place}" if self.is_far else "Recording"
+        self.trouble_changed.emit(None)
+        self.state_changed.emit(LinkState.CONNECTED, words)
+
+    async def _tell_pulse(self, is_well: bool) -> None:
+        if is_well:
+            self._tell_connected()
+            return
+        error = await asyncio.to_thread(self._source.silence)
+        self.trouble_changed.emit(error)
+        self.state_changed.emit(LinkState.SILENT, _first_line(error))
 
     async def _show_registry(self) -> None:
         """Show the runs of earlier sessions before any daemon has answered."""
@@ -281,44 +324,94 @@ class TrainerLink(QtCore.QObject):
             self.request_failed.emit("list", error)
 
     async def _connect(self) -> None:
-        from gym_gui.core.errors import GymGuiError
+        """Serve one connection to its end. Raises why it ended, or could not begin."""
         from gym_gui.services.trainer.client import TrainerClient
 
         address = await asyncio.to_thread(self._source.connect)
         try:
             async with TrainerClient(address) as client:
+                if not await answers(client):
+                    raise await asyncio.to_thread(self._source.silence)
                 await self._serve(client)
+            raise DaemonLostError("The daemon ended the connection.")
         except GymGuiError as error:
             raise self._source.explain(error) from error
         finally:
             await self._far.close()
 
     async def _serve(self, client: Any) -> None:
-        await client.health()
-        gone = await self._far.open(client)
+        gone = await self._far.open(client) or await self._gone(client)
         if gone:
+            self._known.difference_update(gone)
             self.runs_removed.emit(gone)
         self._client = client
-        words = f"Connected to {self.place}" if self.is_far else "Recording"
-        self.state_changed.emit(LinkState.CONNECTED, words)
+        self._serving.set()
+        self._tell_connected()
+        self.resumed.emit()
         for run_id in list(self._followed):
             self._unfollow(run_id)
             self._follow(run_id)
-        async for record in client.watch_runs():
-            self._far.note(record)
-            self._add_run(record)
-
-    async def _answer(self, what: str, call: Callable[[Any], Coroutine[Any, Any, Any]]) -> None:
+        pulse = self._spawn(feel_pulse(client, self._tell_pulse))
         try:
-            while self._client is None:
-                await asyncio.sleep(0.05)
-            self.request_done.emit(what, await call(self._client))
+            async for record in client.watch_runs():
+                self._far.note(record)
+                self._add_run(record)
+        finally:
+            pulse.cancel()
+            await asyncio.gather(pulse, return_exceptions=True)
+
+    async def _gone(self, client: Any) -> list[str]:
+        """Return the runs that were shown and are no more: deleted while nobody was there."""
+        if self.is_far or not self._known:
+            return []
+        return list(self._known - {record.run_id for record in await client.list_runs()})
+
+    async def _answer(
+        self, what: str, run_id: str, call: Callable[[Any], Coroutine[Any, Any, Any]]
+    ) -> None:
+        try:
+            self.request_done.emit(what, await self._call(what, run_id, call))
         except Exception as error:  # noqa: BLE001 - a thread's edge: the window shows it
             self.request_failed.emit(what, error)
+
+    async def _call(
+        self, what: str, run_id: str, call: Callable[[Any], Coroutine[Any, Any, Any]]
+    ) -> Any:
+        """Call as soon as there is a daemon; once more when the connection broke meanwhile.
+
+        The one that broke may have done it all the same: then its effect is the answer.
+        """
+        lost = False
+        while True:
+            await self._serving.wait()
+            client = self._client
+            try:
+                return await call(client)
+            except DaemonLostError:
+                if lost and self._client is client:
+                    raise
+                lost = True
+                await self._until_gone(client)
+            except UsageError:
+                if lost and what == "submit":
+                    return await client.get_run(run_id)
+                raise
+            except RunNotFoundError:
+                if lost and what == "delete":
+                    return run_id
+                raise
+
+    async def _until_gone(self, client: Any) -> None:
+        """Wait until a broken connection is noticed by its streams too; not for ever."""
+        for _ in range(int(LOST_S / 0.05)):
+            if self._client is not client:
+                return
+            await asyncio.sleep(0.05)
 
     def _add_run(self, record: RunRecord) -> None:
         with self._lock:
             self._runs[record.run_id] = record
+        self._known.add(record.run_id)
         self._announce()
 
     def _announce(self) -> None:
@@ -340,8 +433,7 @@ class TrainerLink(QtCore.QObject):
             task.cancel()
 
     async def _follow_all(self, run_id: str) -> None:
-        while self._client is None:
-            await asyncio.sleep(0.05)
+        await self._serving.wait()
         client = self._client
         parts = (
             (client.stream_steps, LiveBatch.add_steps),
@@ -350,7 +442,9 @@ class TrainerLink(QtCore.QObject):
         )
         try:
             await asyncio.gather(*(self._pump(run_id, open_(run_id), add) for open_, add in parts))
-        except Exception as error:  # noqa: BLE001 - a thread's edge: the link itself reconnects
+        except DaemonLostError:
+            return  # the link reconnects, and then follows again
+        except Exception as error:  # noqa: BLE001 - a thread's edge: the window shows it
             if self._client is client:
                 self.request_failed.emit("follow", error)
 

@@ -7,6 +7,8 @@
     ├── DaemonError                 the daemon cannot be reached or refuses
     │   ├── DaemonNotRunningError
     │   ├── DaemonAlreadyRunningError
+    │   ├── DaemonLostError         the connection is broken; a later call may find it again
+    │   ├── DaemonSilentError       it is there and does not answer
     │   ├── DaemonVersionError      it speaks another version of the protocol
     │   ├── AccessError             it does not accept the token
     │   └── CertificateError        its certificate is not the expected one, or has expired
@@ -15,6 +17,7 @@
     ├── StorageError                a database or data folder cannot be used
     │   ├── DataDirError
     │   ├── StoreVersionError       written by a newer gym-gui
+    │   ├── StoreMissingError       there is no file, not yet or not any more
     │   ├── StoreBusyError          locked by another process for now
     │   ├── StoreSpaceError         the disk is full, or refuses to write
     │   └── StoreCorruptError
@@ -74,6 +77,14 @@ class DaemonAlreadyRunningError(DaemonError):
     """Another daemon already serves this data folder."""
 
 
+class DaemonLostError(DaemonError):
+    """The connection to the daemon is broken; whether it took the request is not known."""
+
+
+class DaemonSilentError(DaemonError):
+    """The daemon is there, but does not answer for now."""
+
+
 class DaemonVersionError(DaemonError):
     """The daemon speaks another version of the protocol."""
 
@@ -104,6 +115,10 @@ class DataDirError(StorageError):
 
 class StoreVersionError(StorageError):
     """The file was written by a newer gym-gui; it is left as it is."""
+
+
+class StoreMissingError(StorageError):
+    """The file is not there: nothing was recorded yet, or it was moved or deleted."""
 
 
 class StoreBusyError(StorageError):

@@ -12,7 +12,13 @@ from grpc import aio
 
 from gym_gui import __version__
 from gym_gui.core import errors
-from gym_gui.core.errors import AccessError, DaemonError, DaemonVersionError, GymGuiError
+from gym_gui.core.errors import (
+    AccessError,
+    DaemonError,
+    DaemonLostError,
+    DaemonVersionError,
+    GymGuiError,
+)
 from gym_gui.rpc.endpoint import Endpoint, parse_endpoint
 from gym_gui.rpc.handshake import SERVER_NAME, trusted_roots
 
@@ -91,7 +97,7 @@ def error_from(error: aio.AioRpcError) -> GymGuiError:
 
 _KNOWN: dict[grpc.StatusCode, tuple[type[GymGuiError], str, str]] = {
     grpc.StatusCode.UNAVAILABLE: (
-        DaemonError,
+        DaemonLostError,
         "The daemon cannot be reached.",
         "Start it again: gym-gui daemon start",
     ),

@@ -16,6 +16,7 @@ from gym_gui.core.errors import (
     StorageError,
     StoreBusyError,
     StoreCorruptError,
+    StoreMissingError,
     StoreSpaceError,
     StoreVersionError,
 )
@@ -100,11 +101,10 @@ def open_for_writing(path: Path) -> apsw.Connection:
 def read_only(path: Path, *, check: bool = True) -> apsw.Connection:
     """Return a read-only connection. Works beside a writer; alters nothing.
 
-    Raises StorageError when there is no file, StoreVersionError or StoreCorruptError as above;
+    Raises StoreMissingError when there is no file, StoreVersionError or StoreCorruptError as above;
     without ``check`` it opens whatever SQLite can open.
     """
-    if not path.is_file():
-        raise StorageError(f"{path} does not exist.", next_step="The run has recorded nothing yet.")
+    _need_file(path)
     if check:
         _check_raw_header(path)
     with storage_errors(path):
@@ -121,6 +121,21 @@ def read_only(path: Path, *, check: bool = True) -> apsw.Connection:
             connection.close()
             raise
     return connection
+
+
+def _need_file(path: Path) -> None:
+    try:
+        present = path.is_file()
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            next_step="Check who may read the file and its folder.",
+        ) from error
+    if not present:
+        raise StoreMissingError(
+            f"{path} does not exist.",
+            next_step="The run has recorded nothing yet, or its file was moved: then put it back.",
+        )
 
 
 _READ_FLAGS = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI

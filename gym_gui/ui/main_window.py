@@ -14,7 +14,7 @@ from __future__ import annotations
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.background import Background
-from gym_gui.controllers.trainer_link import RECORDER, LinkState
+from gym_gui.core.errors import DaemonVersionError
 from gym_gui.core.records import RunRecord, RunSpec, RunState
 from gym_gui.ui.actions import fill_menu_bar, make_actions, run_menu
 from gym_gui.ui.context import ProgramContext
@@ -29,10 +29,12 @@ from gym_gui.ui.widgets.render_tabs import RenderTabs
 from gym_gui.ui.widgets.runs_panel import RunsPanel
 from gym_gui.ui.widgets.status_line import StatusLine
 from gym_gui.ui.widgets.tour import Stop
+from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 from gym_gui.ui.widgets.welcome import Welcome
 from gym_gui.ui.words import duration
 
 TICK_MS = 1000
+RECORDER, LIST = "recorder", "list"  # kinds of problems that end by themselves
 MAX_REOPENED = 20
 MAX_OPENED = 8  # live tabs that open by themselves at the start; the others by a double click
 
@@ -92,13 +94,21 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
         self.panel.setMinimumWidth(300)
         self.middle.setMinimumWidth(420)
         self.splitter.setSizes([484, 796])
-        self.setCentralWidget(self.splitter)
+        self.trouble = TroubleStrip()
+        centre = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(centre)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.trouble)
+        column.addWidget(self.splitter, 1)
+        self.setCentralWidget(centre)
         self.status = StatusLine()
         self.setStatusBar(self.status)
 
     def _connect(self) -> None:
         link, live = self.context.link, self.context.live
-        link.state_changed.connect(self._show_link)
+        link.state_changed.connect(self.status.set_link)
+        link.trouble_changed.connect(self._show_link_trouble)
         link.runs_changed.connect(self._take_runs)
         link.runs_removed.connect(self.model.remove)
         link.request_done.connect(self._request_done)
@@ -257,11 +267,20 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
             menu.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
             menu.popup(place)
 
-    @QtCore.Slot(object, str)
-    def _show_link(self, state: LinkState, words: str) -> None:
-        self.status.set_link(state, words)
-        if state is LinkState.CONNECTED:
+    @QtCore.Slot(object)
+    def _show_link_trouble(self, error: Exception | None) -> None:
+        """Say why there is no recorder, and what can be done; None: there is one."""
+        if error is None:
             self.problems.solve(RECORDER)
+            self.problems.solve(LIST)  # it has told of all runs itself
+            self.trouble.solve(RECORDER)
+            return
+        link = self.context.link
+        action = (self.tr("Try now"), link.retry_now)
+        if isinstance(error, DaemonVersionError) and not link.is_far:
+            action = (self.tr("Restart the recorder"), link.restart_daemon)
+        self.problems.hold(RECORDER, error)
+        self.trouble.tell(RECORDER, error, action=action)
 
     def tour_stops(self) -> list[Stop]:
         """Return what the tour explains, in its order."""

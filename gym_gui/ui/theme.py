@@ -182,6 +182,7 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 #emptyTitle { font-size: 20px; font-weight: 600; color: @text; }
 #emptyText { color: @muted; font-size: 13px; }
 #strip { background: @surface; border-bottom: 1px solid @line; }
+#trouble { background: @raised; border-left: 3px solid @warn; border-bottom: 1px solid @line; }
 #bad { color: @bad; }
 #sidebar { background: transparent; }
 #sidebar::item { border-radius: 6px; padding: 8px 10px; }

@@ -39,6 +39,7 @@ class Source(QtCore.QObject):
 
     batch_ready = QtCore.Signal(object)
     run_changed = QtCore.Signal(object)
+    resumed = QtCore.Signal()
 
     def __init__(self) -> None:
         super().__init__()

@@ -53,10 +53,10 @@ class RingMirror:
                 self._take(frame)
             await asking
         finally:
+            self._keep_only(())  # first: what follows may be cancelled
             asking.cancel()
-            await asyncio.gather(asking, return_exceptions=True)
             call.cancel()
-            self._keep_only(())
+            await asyncio.gather(asking, return_exceptions=True)
 
     # -- what comes -----------------------------------------------------------------------------
 

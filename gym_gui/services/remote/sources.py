@@ -8,11 +8,17 @@ import re
 import subprocess
 from typing import Protocol
 
-from gym_gui.core.errors import GymGuiError, UsageError
+from gym_gui.core.errors import (
+    DaemonLostError,
+    DaemonSilentError,
+    DaemonVersionError,
+    GymGuiError,
+    UsageError,
+)
 from gym_gui.core.paths import DataDir, runtime_dir
 from gym_gui.rpc.endpoint import Endpoint, parse_endpoint
 from gym_gui.services.remote.ssh import SshAddress, SshTunnel, parse_ssh
-from gym_gui.services.trainer.daemon import ensure_daemon
+from gym_gui.services.trainer.daemon import daemon_status, ensure_daemon, stop_daemon
 
 
 class Source(Protocol):
@@ -26,6 +32,10 @@ class Source(Protocol):
 
     def explain(self, error: GymGuiError) -> GymGuiError:
         """Return what an error of a call means, where this source knows more."""
+        ...
+
+    def silence(self) -> GymGuiError:
+        """Return what to tell of a daemon that is there and does not answer. May block."""
         ...
 
     def interrupt(self) -> None:
@@ -49,7 +59,32 @@ class LocalSource:
         return ensure_daemon(self._data_dir)
 
     def explain(self, error: GymGuiError) -> GymGuiError:
+        if isinstance(error, DaemonLostError):
+            return DaemonLostError(
+                "The recorder has ended or cannot be reached.",
+                next_step="It is started again by itself. Training goes on meanwhile, and what it"
+                " does is kept.",
+            )
+        if isinstance(error, DaemonVersionError):
+            return DaemonVersionError(
+                error.message,
+                next_step="Restart the recorder: training goes on meanwhile, and what it does is"
+                " kept. (gym-gui daemon stop)",
+            )
         return error
+
+    def silence(self) -> GymGuiError:
+        pid = daemon_status(self._data_dir).pid
+        return DaemonSilentError(
+            f"The recorder (process {pid}) does not answer. Training goes on, and what it does is"
+            " kept.",
+            next_step=f"If it was halted, let it go on: kill -CONT {pid}. If it hangs, end it:"
+            f" kill -9 {pid}. Another one takes over by itself.",
+        )
+
+    def restart(self) -> None:
+        """End the daemon, of whatever version; the next ``connect`` starts one of this."""
+        stop_daemon(self._data_dir)
 
     def interrupt(self) -> None:
         """Nothing here waits for long."""
@@ -58,7 +93,7 @@ class LocalSource:
         """Nothing is held."""
 
 
-class TlsSource(LocalSource):
+class TlsSource:
     """A daemon that listens, with the token from the environment."""
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -67,6 +102,18 @@ class TlsSource(LocalSource):
 
     def connect(self) -> Endpoint:
         return self._endpoint
+
+    def explain(self, error: GymGuiError) -> GymGuiError:
+        return _lost(self.name) if isinstance(error, DaemonLostError) else error
+
+    def silence(self) -> GymGuiError:
+        return _silent(self.name)
+
+    def interrupt(self) -> None:
+        """Nothing here waits for long."""
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 class SshSource:
@@ -82,7 +129,11 @@ class SshSource:
         return self._tunnel.open()
 
     def explain(self, error: GymGuiError) -> GymGuiError:
-        return self._tunnel.explain(error)
+        found = self._tunnel.explain(error)
+        return _lost(self.name) if isinstance(found, DaemonLostError) else found
+
+    def silence(self) -> GymGuiError:
+        return _silent(self.name)
 
     def interrupt(self) -> None:
         self._tunnel.interrupt()
@@ -93,6 +144,20 @@ class SshSource:
     def run_there(self, words: list[str]) -> int:
         """Run ``gym-gui WORDS`` there, in this terminal; return its exit code."""
         return subprocess.call([*self.address.words(), self.address.remote(*words)])
+
+
+def _lost(host: str) -> GymGuiError:
+    return DaemonLostError(
+        f"The connection to {host} is lost.",
+        next_step="It is tried again by itself. The runs there go on, and are recorded there.",
+    )
+
+
+def _silent(host: str) -> GymGuiError:
+    return DaemonSilentError(
+        f"{host} does not answer. The runs there go on, and are recorded there.",
+        next_step="Check the network. As soon as it answers, this goes on by itself.",
+    )
 
 
 class FarDataDir(DataDir):

@@ -18,6 +18,7 @@ from gym_gui.core.records import (
 METRIC_POINTS = 20_000  # of each metric
 LOG_LINES = 5_000
 PACE_S = 1.0
+AGENT = 6  # column of the tables
 
 
 @dataclass
@@ -34,6 +35,51 @@ class History:
     vector_steps: int = 0  # as the script counts them; 0 without a vector environment
     autoresets: int = 0
     frame: Any = None
+
+
+class Floor:
+    """The newest of each stream that a file held: what comes live up to there is shown already.
+
+    Rows are those of the table of steps: stream, episode, step, …, agent at ``AGENT``.
+    """
+
+    def __init__(self, history: History | None = None) -> None:
+        self._steps: dict[tuple[int, str], tuple[int, int]] = {}
+        self._episodes: dict[tuple[int, str], int] = {}
+        self._metrics: dict[str, float] = {}
+        if history is not None:
+            for row in history.steps:
+                self._steps[row[0], row[AGENT]] = row[1], row[2]
+            for episode in history.episodes:
+                self._episodes[episode.stream, episode.agent] = episode.episode
+            self._metrics = {name: points[-1][0] for name, points in history.metrics.items()}
+
+    def steps(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """Return the rows above the floor; a stream that has left it is looked at no more."""
+        if not self._steps:
+            return rows
+        fresh = []
+        for row in rows:
+            floor = self._steps.get((row[0], row[AGENT]))
+            if floor is not None:
+                if row[1:3] <= floor:
+                    continue
+                del self._steps[row[0], row[AGENT]]
+            fresh.append(row)
+        return fresh
+
+    def episodes(self, found: list[EpisodeRecord]) -> list[EpisodeRecord]:
+        """Return the episodes above the floor."""
+        floors = self._episodes
+        return [
+            episode
+            for episode in found
+            if episode.episode > floors.get((episode.stream, episode.agent), -1)
+        ]
+
+    def has_metric(self, name: str, global_step: float) -> bool:
+        """Tell whether a learner's value was in the file."""
+        return global_step <= self._metrics.get(name, -1)
 
 
 def read_history(run_dir: RunDir, *, steps: int, episodes: int) -> History:

@@ -120,7 +120,6 @@ def table_view(model: RecentRows, name: str, widths: Sequence[int]) -> QtWidgets
 
 
 STEP_WIDTHS = (58, 64, 50, 54, 58, 78, 64)
-AGENT = 6  # column of both tables, hidden while no agent has a name
 EPISODE_WIDTHS = (58, 64, 56, 68, 62, 84)
 STEP_TITLES = ("Stream", "Episode", "Step", "Action", "Reward", "Flags", "Agent", "Observation")
 EPISODE_TITLES = ("Stream", "Episode", "Steps", "Return", "Seconds", "End", "Agent")

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import Any, Protocol
 
 import numpy as np
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.background import Background
-from gym_gui.core.errors import UsageError
+from gym_gui.controllers.patient import Patient, signs_of
+from gym_gui.core.errors import StorageError, StoreMissingError, UsageError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import EpisodeRecord, RunRecord
 from gym_gui.services.workers import get_worker
 from gym_gui.services.workers.counts import VectorCounts
 from gym_gui.services.workers.watch import LogTail, ResourceSampler
-from gym_gui.ui.widgets.live_history import History, read_history
+from gym_gui.ui.widgets.live_history import AGENT, Floor, History, read_history
 from gym_gui.ui.widgets.live_log import LogView
 from gym_gui.ui.widgets.live_plots import LivePlot, Series
 from gym_gui.ui.widgets.live_tables import (
-    AGENT,
     EPISODE_TITLES,
     EPISODE_WIDTHS,
     STEP_TITLES,
@@ -30,11 +31,13 @@ from gym_gui.ui.widgets.live_tables import (
     table_view,
 )
 from gym_gui.ui.widgets.mind_view import MindView
+from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 
 STEPS_KEPT = 5_000
 EPISODES_KEPT = 20_000
 REFRESH_MS = 250  # while the tab is seen
 SAMPLE_MS = 1_000
+BATCHES_KEPT = 256  # of those that come while the file is read
 MEAN_OF = 20  # episodes, of the curve in front
 
 
@@ -43,6 +46,7 @@ class LiveSource(Protocol):
 
     batch_ready: QtCore.SignalInstance
     run_changed: QtCore.SignalInstance
+    resumed: QtCore.SignalInstance
 
     def follow(self, run_id: str) -> None: ...
     def unfollow(self, run_id: str) -> None: ...
@@ -71,6 +75,11 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._source: LiveSource = source
         self._run_dir = data_dir.run(run_id)
         self._background = Background(self)
+        files = (self._run_dir.root, self._run_dir.store)
+        self._reading = Patient(self, sign=lambda: signs_of(*files))
+        self._since: deque[Any] | None = None  # batches that came since the file is read
+        self._floor = Floor()
+        self._has_logs = False
         self._sampler = ResourceSampler(self._run_dir)
         self._tails = [LogTail(self._run_dir.stdout), LogTail(self._run_dir.stderr)]
         self._sampling = False
@@ -91,10 +100,12 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._last_total: tuple[float, int] | None = None
         source.batch_ready.connect(self._take_batch)
         source.run_changed.connect(self._take_record)
+        source.resumed.connect(self._read_file)
         self._complete = False
         self._remark = ""  # of the worker, once the run has ended
         self._counts = VectorCounts()
-        self._read_file(self._take_history, self._no_history)
+        source.follow(run_id)
+        self._read_file()
         self._sample_timer.start()
         record = source.record(run_id)
         if record is not None:
@@ -109,6 +120,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._status.setAccessibleName("State of the run")
         self._status.setWordWrap(True)
         layout.addWidget(self._status)
+        self.trouble = TroubleStrip()
+        layout.addWidget(self.trouble)
         split = QtWidgets.QSplitter()
         split.addWidget(self._build_plots())
         split.addWidget(self._build_tables())
@@ -194,25 +207,44 @@ class LiveTelemetryTab(QtWidgets.QWidget):
 
     # -- data -------------------------------------------------------------------------------
 
-    def _read_file(self, done: Any, failed: Any) -> None:
-        self._background.run(
+    @QtCore.Slot()
+    def _read_file(self) -> None:
+        """Read what was recorded, and show that with what has come since, without a hole."""
+        self._since = None if self._complete else deque(maxlen=BATCHES_KEPT)
+        self._reading.ask(
             lambda: read_history(self._run_dir, steps=STEPS_KEPT, episodes=EPISODES_KEPT),
-            done=done,
-            failed=failed,
+            done=self._take_history,
+            failed=self._no_history,
         )
 
-    def _take_complete(self, history: History) -> None:
-        """The run has ended: show what its file holds instead of what live data let through."""
+    def _take_history(self, history: History) -> None:
+        since, self._since = self._since or (), None
+        self.trouble.solve("file")
         self.steps.clear()
         self.episodes.clear()
         self._metrics = {}
         for name in ("returns", "rewards"):
             self._series[name] = Series()
         self._show_history(history)
+        self._floor = Floor(history)
+        for batch in since:
+            self._add_batch(batch)
+        if not self._has_logs:
+            self._has_logs = True
+            for level, message in history.logs:
+                self._add_log(level, message)
         record = self._source.record(self.run_id)
         if record is not None:
-            self._remark = _remark(record, list(history.metrics))
+            if record.state.is_final:
+                self._remark = _remark(record, list(history.metrics))
             self._status.setText(self._status_text(record))
+
+    def _no_history(self, error: Exception) -> None:
+        """A run that has only just begun has no file yet: what comes is all there is."""
+        record = self._source.record(self.run_id)
+        if isinstance(error, StoreMissingError) and (record is None or not record.steps):
+            return
+        self.trouble.tell("file", error)
 
     def _show_history(self, history: History) -> None:
         self._steps_seen = history.total_steps
@@ -228,43 +260,33 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             self._try_render_visual(history.frame)
         self._dirty = True
 
-    def _take_history(self, history: History) -> None:
-        """Begin with what was recorded before the tab opened, then follow what comes.
-
-        Where the run has ended meanwhile, the whole file is shown, or about to be.
-        """
-        if not self._complete:
-            self._show_history(history)
-        for level, message in history.logs:
-            self._add_log(level, message)
-        self._source.follow(self.run_id)
-
-    def _no_history(self, error: Exception) -> None:
-        """A run that has only just begun has no file yet: what comes is all there is."""
-        self._show_trouble(error)
-        self._source.follow(self.run_id)
-
-    def _show_trouble(self, error: Exception) -> None:
-        self._status.setToolTip(str(error))
-
     @QtCore.Slot(object)
     def _take_batch(self, batch: Any) -> None:
         if batch.run_id != self.run_id or self._closed:
             return
         self.skipped += batch.skipped
-        for columns in batch.steps:
-            rows = rows_of(columns)
-            self._steps_seen += len(columns)
-            self.steps.add(rows)
-            self._add_rewards(rows)
-        self._add_episodes(batch.episodes)
+        if self._since is not None:
+            self._since.append(batch)
+        self._add_batch(batch)
         for records in batch.records:
-            self._counts.add(records.events, records.resets)
-            for entry in getattr(records, "metrics", ()):
-                series = self._metrics.setdefault(entry.name, Series())
-                series.add([(entry.global_step, entry.value)])
             for entry in getattr(records, "logs", ()):
                 self._add_log(entry.level, entry.message)
+
+    def _add_batch(self, batch: Any) -> None:
+        """Show what came live, but for its log lines, unless the file has it."""
+        for columns in batch.steps:
+            rows = self._floor.steps(rows_of(columns))
+            self._steps_seen += len(rows)
+            self.steps.add(rows)
+            self._add_rewards(rows)
+        self._add_episodes(self._floor.episodes(batch.episodes))
+        for records in batch.records:
+            if not self._complete:
+                self._counts.add(records.events, records.resets)
+            for entry in getattr(records, "metrics", ()):
+                if not self._floor.has_metric(entry.name, entry.global_step):
+                    series = self._metrics.setdefault(entry.name, Series())
+                    series.add([(entry.global_step, entry.value)])
         self._dirty = True
 
     @QtCore.Slot(object)
@@ -279,7 +301,11 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._last_total = (now, record.steps)
         if record.state.is_final and not self._complete:
             self._complete = True
-            self._read_file(self._take_complete, self._show_trouble)
+            self._read_file()
+        if record.trouble:
+            self.trouble.tell("run", StorageError(record.trouble))
+        else:
+            self.trouble.solve("run")
         self._status.setText(self._status_text(record))
         self._dirty = True
 
@@ -299,8 +325,11 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         if record.best_return is not None:
             parts.append(f"best {record.best_return:.6g}")
         if self.skipped:
-            parts.append(f"{self.skipped:,} steps not shown here (all are recorded)")
-        parts += [text for text in (record.cause, record.trouble, self._remark) if text]
+            kept = "" if record.dropped else " (all are recorded)"
+            parts.append(f"{self.skipped:,} steps not shown here{kept}")
+        if record.dropped:
+            parts.append(f"{record.dropped:,} records not kept for want of room")
+        parts += [text for text in (record.cause, self._remark) if text]
         return "   ·   ".join(parts)
 
     def _add_rewards(self, rows: list[tuple[Any, ...]]) -> None:
@@ -472,6 +501,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._refresher.stop()
         self._sample_timer.stop()
         self._background.close()
+        self._reading.close()
+        self._source.resumed.disconnect(self._read_file)
         self._source.batch_ready.disconnect(self._take_batch)
         self._source.run_changed.disconnect(self._take_record)
         self._source.unfollow(self.run_id)

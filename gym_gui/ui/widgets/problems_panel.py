@@ -55,6 +55,18 @@ class ProblemLog(QtCore.QObject):
             del self.problems[: -self.CAPACITY]
         self.changed.emit()
 
+    def hold(self, what: str, error: Exception) -> bool:
+        """Keep the one problem of a kind that lasts, in place of an earlier one of that kind.
+
+        Returns whether it is news: not what was held before.
+        """
+        held = next((problem for problem in self.problems if problem.what == what), None)
+        if held is not None and str(held.error) == str(error):
+            return False
+        self.problems = [problem for problem in self.problems if problem.what != what]
+        self.add(what, error)
+        return True
+
     def solve(self, what: str) -> None:
         """Forget the problems of one kind: their cause is gone."""
         left = [problem for problem in self.problems if problem.what != what]

@@ -79,6 +79,7 @@ class StatusLine(QtWidgets.QStatusBar):
         default = {
             LinkState.CONNECTED: self.tr("Recorder ready"),
             LinkState.CONNECTING: self.tr("Starting the recorder…"),
+            LinkState.SILENT: self.tr("The recorder does not answer; training goes on."),
         }.get(state, self.tr("No recorder; training goes on. Trying again."))
         self.recorder.setText(default)
         self.recorder.setToolTip(words or default)
