@@ -55,6 +55,7 @@ class Painter:
 
     def __init__(self, env: Any) -> None:
         self._base = getattr(env, "unwrapped", env)
+        self._randomness = RandomnessGuard(self._base)
         self._checked: Any = None  # geometry of the compared surface, its first column shown
         self._fast = True
         self.why_not = ""  # set by who gave it up: why it is not painted any more
@@ -75,12 +76,27 @@ class Painter:
             deliver(_of_array(ale.getScreenRGB()))
             return
         base = self._base
-        with _switched(base), _untouched(base, alone), _without_display(base), _quiet():
+        with _switched(base), self._untouched(alone), _without_display(base), _quiet():
             surfarray = sys.modules.get("pygame.surfarray")
             if surfarray is None or not self._fast:
                 deliver(_of_array(self._base.render()))
             else:
                 self._paint_caught(surfarray, deliver)
+
+    @contextmanager
+    def _untouched(self, alone: bool) -> Iterator[None]:
+        """Put back what a render may change of the training: generators, particles."""
+        base = self._base
+        particles = getattr(base, "particles", None)
+        if particles:
+            base.particles = []  # a render ages them and takes bodies out of the simulated world
+        self._randomness.with_global = alone
+        try:
+            with self._randomness:
+                yield
+        finally:
+            if particles:
+                base.particles = particles
 
     def _paint_caught(self, surfarray: Any, deliver: Deliver) -> None:
         catch = _Catch(surfarray, self._checked, deliver)
@@ -250,17 +266,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         os.environ.pop(name, None)
-
-
-@contextmanager
-def _untouched(base: Any, alone: bool) -> Iterator[None]:
-    """Put back what a render may change of the training: generators, particles."""
-    particles = getattr(base, "particles", None)
-    if particles:
-        base.particles = []  # a render ages them and takes bodies out of the simulated world
-    try:
-        with RandomnessGuard(base, with_global=alone):
-            yield
-    finally:
-        if particles:
-            base.particles = particles

@@ -7,9 +7,10 @@ record; ``replay_reset`` brings a freshly made environment of the same spec to t
 from __future__ import annotations
 
 import base64
+import functools
 import pickle
 import sys
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 
 def generator_state(generator: Any) -> Optional[dict[str, Any]]:
@@ -88,12 +89,14 @@ class RandomnessGuard:
     """Puts every generator back as it was: the environment's, Python's and numpy's global one.
 
     Rendering must never change training; this holds even for a ``render`` that draws numbers.
+    One guard serves all pictures of an environment: ``with guard:`` around each.
     with_global: also the global ones; not where other threads draw from them meanwhile.
     """
 
     def __init__(self, base: Any, *, with_global: bool = True) -> None:
         self._base = base
-        self._with_global = with_global
+        self.with_global = with_global
+        self._numpy = _NumpyGlobal()
         self.changed = False
 
     def __enter__(self) -> RandomnessGuard:
@@ -101,23 +104,87 @@ class RandomnessGuard:
         bits = getattr(self._generator, "bit_generator", None)
         self._bits = bits
         self._state = None if bits is None else bits.state
-        random = sys.modules.get("random") if self._with_global else None
+        random = sys.modules.get("random") if self.with_global else None
         self._python = random.getstate() if random else None
-        numpy = sys.modules.get("numpy") if self._with_global else None
-        self._numpy = numpy.random.get_state() if numpy else None
+        if self.with_global:
+            self._numpy.keep()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self._bits is not None and self._bits.state != self._state:
+        if self._bits is not None and not _same(self._bits.state, self._state):
             self._bits.state = self._state
             self.changed = True
         if self._python is not None:
             sys.modules["random"].setstate(self._python)
-        if self._numpy is not None:
-            sys.modules["numpy"].random.set_state(self._numpy)
+        if self.with_global:
+            self._numpy.put_back()
         if getattr(self._base, "_np_random", None) is not self._generator:
             self._base._np_random = self._generator
             self.changed = True
+
+
+def _same(state: Any, other: Any) -> bool:
+    """Compare two generator states, whose values may be arrays."""
+    if isinstance(state, dict) and isinstance(other, dict):
+        return state.keys() == other.keys() and all(_same(state[k], other[k]) for k in state)
+    plain, others = (getattr(value, "tolist", None) for value in (state, other))
+    return bool(plain() == others()) if plain and others else bool(state == other)
+
+
+_TWISTER_BYTES = 624 * 4 + 4  # key and position of numpy's MT19937
+
+
+class _NumpyGlobal:
+    """State of numpy's global generator, which takes 40 us to ask for and 40 us to set.
+
+    So it is compared in memory, half a microsecond each. What lies outside of that memory is a
+    second gaussian kept from a pair; where none is kept, unmoved memory means unmoved state: a
+    new one cannot be made without drawing.
+    """
+
+    def __init__(self) -> None:
+        self._bits: Any = None
+        self._look: Callable[[], bytes] = bytes
+        self._seen = b""  # the memory that belongs to _state; empty: must be asked for
+        self._state: Any = None
+
+    def keep(self) -> None:
+        """Remember the state as it is now."""
+        numpy = sys.modules.get("numpy")
+        if numpy is None:
+            return
+        memory = self._memory(numpy)
+        if memory and memory == self._seen:
+            return
+        self._state = numpy.random.get_state(legacy=False)
+        self._seen = memory if not self._state["has_gauss"] else b""
+
+    def put_back(self) -> None:
+        """Make the state what it was when last kept."""
+        if self._state is None:
+            return
+        numpy = sys.modules["numpy"]
+        if not self._seen or self._memory(numpy) != self._seen:
+            numpy.random.set_state(self._state)
+
+    def _memory(self, numpy: Any) -> bytes:
+        """Return the generator's own memory, or nothing where it cannot be looked at."""
+        bits = getattr(getattr(numpy.random.mtrand, "_rand", None), "_bit_generator", None)
+        if bits is not self._bits:
+            self._bits, self._look, self._seen = bits, _looker(bits), b""
+        return self._look()
+
+
+def _looker(bits: Any) -> Callable[[], bytes]:
+    """Return what reads a bit generator's memory; of a kind not known, nothing."""
+    if type(bits).__name__ != "MT19937":
+        return bytes
+    try:
+        from ctypes import string_at
+
+        return functools.partial(string_at, bits.ctypes.state_address, _TWISTER_BYTES)
+    except (ImportError, AttributeError):  # an interpreter built without ctypes
+        return bytes
 
 
 def _to_json(value: Any) -> Any:
