@@ -347,7 +347,7 @@ class FastLaneReader:
         self._crc = bool(words[layout.W_FLAGS] & layout.FLAG_CRC)
         self.tiles = max(1, min(words[layout.W_TILES], 1 << 16))
         self.columns = max(1, min(words[layout.W_COLUMNS], self.tiles))
-        self.environments = max(1, min(words[layout.W_ENVIRONMENTS], 1 << 16))
+        self.environments = max(self.tiles, min(words[layout.W_ENVIRONMENTS], 1 << 16))
         self.first = min(words[layout.W_FIRST], self.environments - 1)
         self.config = FastLaneConfig(
             words[layout.W_WIDTH], words[layout.W_HEIGHT], words[layout.W_CHANNELS]

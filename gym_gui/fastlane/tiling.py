@@ -26,7 +26,7 @@ class Tiling(NamedTuple):
         """The ring's frame that holds them all."""
         return FastLaneConfig(
             self.columns * self.width, self.rows * self.height, self.channels, self.tiles,
-            self.columns,
+            self.columns, self.tiles,
         )  # fmt: skip
 
     def place(self, index: int) -> Tuple[int, int]:

@@ -117,16 +117,18 @@ class Watch(_message.Message):
     def __init__(self, is_watched: _Optional[bool] = ..., demands: _Optional[_Iterable[_Union[RingDemand, _Mapping]]] = ...) -> None: ...
 
 class RingDemand(_message.Message):
-    __slots__ = ("stream", "wanted_hz", "budget", "taken")
+    __slots__ = ("stream", "wanted_hz", "budget", "taken", "view")
     STREAM_FIELD_NUMBER: _ClassVar[int]
     WANTED_HZ_FIELD_NUMBER: _ClassVar[int]
     BUDGET_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
+    VIEW_FIELD_NUMBER: _ClassVar[int]
     stream: str
     wanted_hz: float
     budget: float
     taken: int
-    def __init__(self, stream: _Optional[str] = ..., wanted_hz: _Optional[float] = ..., budget: _Optional[float] = ..., taken: _Optional[int] = ...) -> None: ...
+    view: int
+    def __init__(self, stream: _Optional[str] = ..., wanted_hz: _Optional[float] = ..., budget: _Optional[float] = ..., taken: _Optional[int] = ..., view: _Optional[int] = ...) -> None: ...
 
 class FrameDemand(_message.Message):
     __slots__ = ("run_id", "demands")
@@ -137,7 +139,7 @@ class FrameDemand(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., demands: _Optional[_Iterable[_Union[RingDemand, _Mapping]]] = ...) -> None: ...
 
 class LiveFrame(_message.Message):
-    __slots__ = ("rings", "stream", "step", "episode", "last_reward", "rolling_return", "step_rate_hz", "height", "width", "channels", "row_stride", "format", "tiles", "columns", "pixels")
+    __slots__ = ("rings", "stream", "step", "episode", "last_reward", "rolling_return", "step_rate_hz", "height", "width", "channels", "row_stride", "format", "tiles", "columns", "pixels", "environments", "first", "why_not")
     RINGS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     STEP_FIELD_NUMBER: _ClassVar[int]
@@ -153,6 +155,9 @@ class LiveFrame(_message.Message):
     TILES_FIELD_NUMBER: _ClassVar[int]
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     PIXELS_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    WHY_NOT_FIELD_NUMBER: _ClassVar[int]
     rings: _containers.RepeatedScalarFieldContainer[str]
     stream: str
     step: int
@@ -168,7 +173,10 @@ class LiveFrame(_message.Message):
     tiles: int
     columns: int
     pixels: bytes
-    def __init__(self, rings: _Optional[_Iterable[str]] = ..., stream: _Optional[str] = ..., step: _Optional[int] = ..., episode: _Optional[int] = ..., last_reward: _Optional[float] = ..., rolling_return: _Optional[float] = ..., step_rate_hz: _Optional[float] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., channels: _Optional[int] = ..., row_stride: _Optional[int] = ..., format: _Optional[str] = ..., tiles: _Optional[int] = ..., columns: _Optional[int] = ..., pixels: _Optional[bytes] = ...) -> None: ...
+    environments: int
+    first: int
+    why_not: str
+    def __init__(self, rings: _Optional[_Iterable[str]] = ..., stream: _Optional[str] = ..., step: _Optional[int] = ..., episode: _Optional[int] = ..., last_reward: _Optional[float] = ..., rolling_return: _Optional[float] = ..., step_rate_hz: _Optional[float] = ..., height: _Optional[int] = ..., width: _Optional[int] = ..., channels: _Optional[int] = ..., row_stride: _Optional[int] = ..., format: _Optional[str] = ..., tiles: _Optional[int] = ..., columns: _Optional[int] = ..., pixels: _Optional[bytes] = ..., environments: _Optional[int] = ..., first: _Optional[int] = ..., why_not: _Optional[str] = ...) -> None: ...
 
 class FetchRequest(_message.Message):
     __slots__ = ("run_id", "have")

@@ -21,6 +21,7 @@ from gym_gui.fastlane import (
     FastLaneReader,
     FastLaneState,
 )
+from gym_gui.fastlane.layout import VIEW_ALL, VIEW_ONE
 from gym_gui.fastlane.tiling import tiling_of
 
 POLL_MS = 8  # half a display interval, so that a frame is shown within one
@@ -29,7 +30,6 @@ LEASE_S = 1.0  # demand and control lapse after this when the program dies
 RENEW_S = 0.3
 GONE_S = 1.5  # a ring gone for so long is said to be; a run's end is known by then
 HUD_AFTER_S = 0.5  # without a new picture, the numbers of the latest step are shown
-NO_PICTURE_S = 4.0  # steps but no frame for so long: the environment cannot render
 
 
 class View(enum.Enum):
@@ -38,7 +38,8 @@ class View(enum.Enum):
     STOPPED = "stopped"
     WAITING = "waiting"  # no ring yet
     LIVE = "live"  # a frame has come
-    NO_PICTURE = "no_picture"  # it steps, but renders nothing
+    NO_PICTURE = "no_picture"  # its writer says that it cannot be drawn, and why
+    OFF = "off"  # the run was started without live pictures
     ENDED = "ended"  # the writer closed or died
 
 
@@ -48,7 +49,7 @@ class ViewConfig:
 
     ring_dir: folder of the rings; stream: ring name, None for the run's first;
     wanted_hz: pictures a second; budget: share of the training's wall time for them, 0 to 1;
-    tile: show only this environment of a tiled picture; poll_ms: between looks.
+    tile: show only this environment of the process, None for all; poll_ms: between looks.
     """
 
     ring_dir: Path
@@ -68,7 +69,8 @@ class FastLaneConsumer(QtCore.QObject):
 
     frame_ready = QtCore.Signal(QtGui.QImage, object)  # image, FastLaneMetrics
     hud_changed = QtCore.Signal(object)  # FastLaneMetrics of a step without a picture
-    view_changed = QtCore.Signal(object)  # View
+    view_changed = QtCore.Signal(object)  # View; also when ``why_not`` is another
+    environments_changed = QtCore.Signal(int)  # that the process could show
 
     def __init__(self, parent: QtCore.QObject | None = None) -> None:
         super().__init__(parent)
@@ -89,6 +91,8 @@ class FastLaneConsumer(QtCore.QObject):
         self._hud: FastLaneMetrics | None = None
         self.frame: FastLaneFrame | None = None
         self.frames = 0
+        self.why_not = ""  # why there are no pictures, in the writer's words
+        self.environments = 1
 
     # -- life -----------------------------------------------------------------------------------
 
@@ -115,6 +119,10 @@ class FastLaneConsumer(QtCore.QObject):
         self._timer.start(SEEK_MS)
         self._poll()
 
+    def say_off(self) -> None:
+        """Say that nothing will come, because the run was started without live pictures."""
+        self._set_view(View.OFF)
+
     @QtCore.Slot()
     def stop(self) -> None:
         """Release lease, mapping and timer. Stopping twice is safe."""
@@ -128,17 +136,18 @@ class FastLaneConsumer(QtCore.QObject):
         if self._view is not View.STOPPED:
             self._set_view(View.ENDED)
 
-    def _attach(self) -> bool:
+    def _attach(self, stream: str | None = None) -> bool:
         assert self._config is not None
         try:
             self._reader = FastLaneReader.attach(
-                self._run_id, self._config.stream, ring_dir=self._config.ring_dir
+                self._run_id, stream or self._config.stream, ring_dir=self._config.ring_dir
             )
         except (GymGuiError, OSError):
             return False  # not there yet; the view says "waiting"
         self._renew_at = 0.0
         self._wanted_since = time.monotonic()
         self._hud = None
+        self.why_not = ""
         self._timer.start(self._config.poll_ms)
         return True
 
@@ -172,6 +181,13 @@ class FastLaneConsumer(QtCore.QObject):
         if self._config is not None:
             self._config = replace(self._config, budget=budget)
             self._renew_at = 0.0
+
+    def set_tile(self, tile: int | None) -> None:
+        """Ask for one environment of the process alone, or for all side by side."""
+        if self._config is not None:
+            self._config = replace(self._config, tile=tile)
+            self._renew_at = 0.0
+            self._poll()
 
     def set_control(self, *, paused: bool | None, max_steps_per_s: float | None) -> None:
         """Pause or slow the training for as long as this lives; None and None gives it back."""
@@ -217,7 +233,7 @@ class FastLaneConsumer(QtCore.QObject):
             return
         state, frame = reader.latest_frame()
         if frame is not None:
-            self._show(frame)
+            self._show(reader, frame)
         elif state is FastLaneState.IDLE:
             self._idle(reader, now)
         elif state is not FastLaneState.FRAME:
@@ -227,23 +243,44 @@ class FastLaneConsumer(QtCore.QObject):
         assert self._config is not None
         self._renew_at = now + RENEW_S
         if self._visible:
-            reader.lease(self._config.wanted_hz, self._config.budget, LEASE_S)
+            tile = self._config.tile
+            view = VIEW_ALL if tile is None else VIEW_ONE + tile
+            reader.lease(self._config.wanted_hz, self._config.budget, LEASE_S, view)
         if self._paused is not None or self._max_steps_per_s is not None:
             reader.set_control(bool(self._paused), self._max_steps_per_s or 0.0, LEASE_S)
 
-    def _show(self, frame: FastLaneFrame) -> None:
+    def _show(self, reader: FastLaneReader, frame: FastLaneFrame) -> None:
+        if reader.environments != self.environments:
+            self.environments = reader.environments
+            self.environments_changed.emit(self.environments)
+        image = self._cut(reader, to_image(frame))
+        if image is None:
+            return
         self.frame = frame
         self.frames += 1
         self._wanted_since = time.monotonic()
-        image = to_image(frame)
-        if self._config is not None and self._config.tile is not None:
-            places = self.tile_places(image)
-            image = image.copy(places[min(self._config.tile, len(places) - 1)])
+        self.why_not = ""
         if not self._finished:
             self._set_view(View.LIVE)
         self.frame_ready.emit(image, frame.metrics)
 
+    def _cut(self, reader: FastLaneReader, image: QtGui.QImage) -> QtGui.QImage | None:
+        """Return the wanted environment's picture, None where another one's is shown."""
+        tile = self._config.tile if self._config is not None else None
+        if tile is None:
+            return image
+        place = min(tile, reader.environments - 1) - reader.first
+        places = self.tile_places(image)
+        if not 0 <= place < len(places):
+            return None  # another viewer's wish, from before ours was heard
+        return image if len(places) == 1 else image.copy(places[place])
+
     def _idle(self, reader: FastLaneReader, now: float) -> None:
+        why_not = reader.cannot_draw()
+        if why_not and why_not != self.why_not and not self._finished:
+            self.why_not = why_not
+            self._view = View.NO_PICTURE
+            self.view_changed.emit(self._view)
         waited = now - self._wanted_since
         if waited < HUD_AFTER_S:
             return  # the picture that is shown keeps its own numbers
@@ -252,17 +289,16 @@ class FastLaneConsumer(QtCore.QObject):
             return
         self._hud = hud
         self.hud_changed.emit(hud)
-        if self._view is View.WAITING and waited > NO_PICTURE_S:
-            self._set_view(View.NO_PICTURE)
 
     def _lost(self, *, replaced: bool) -> None:
         """REPLACED, CLOSED or LOST: let go, and look for a newer ring of the run.
 
         A replaced ring's successor is there already, and loses no time.
         """
+        stream = self.stream
         self._detach()
         self._gone_at = time.monotonic()
-        if replaced and self._attach():
+        if replaced and self._attach(stream):
             return
         self._timer.start(SEEK_MS)
 

@@ -157,6 +157,7 @@ class Lane:
         self, writer: FastLaneWriter, demand: Demand, now_ns: int, taps: Collection[Any]
     ) -> None:
         stage = self._stage_for(demand.view)
+        self._tell_why(writer, stage)
         wanted = Demand(min(demand.wanted_hz * stage.tiles, 1000.0), demand.budget)
         is_due = not stage.why_not and self._governor.due(now_ns, wanted)
         if is_due:  # other threads, if any, may step the environments that this one does not
@@ -168,9 +169,7 @@ class Lane:
         if is_due:
             stage.show(writer, metrics, alone=self._alone)
             self._governor.rendered(now_ns, time.monotonic_ns(), wanted)
-        if stage.why_not != self._told_why:
-            self._told_why = stage.why_not
-            writer.cannot_draw(stage.why_not)
+        self._tell_why(writer, stage)
         writer.set_hud(metrics, step=tap.step, episode=max(tap.episode, 0))
         self._hud_ns = now_ns + _HUD_NS
 
@@ -182,6 +181,12 @@ class Lane:
             stage = Stage(self.taps, view, self._painters, self.session.failed)
             self._stage = stage
         return stage
+
+    def _tell_why(self, writer: FastLaneWriter, stage: Stage) -> None:
+        why_not = stage.why_not
+        if why_not != self._told_why:
+            self._told_why = why_not
+            writer.cannot_draw(why_not)
 
     def _has_one_thread(self) -> bool:
         return self._alone and threading.active_count() == 1

@@ -45,24 +45,20 @@ class Stage:
         self._waits_since_ns = 0
         self._shown: list[Any] = [None] * len(self._taps)  # (episode, index) that is shown
         self._atlas = Atlas(len(self._taps)) if len(self._taps) > 1 else None
-        self._no_room = ""
+        self.why_not = self._why_not()  # none of them can be drawn, in plain words; or empty
 
     @property
     def tiles(self) -> int:
         return len(self._taps)
 
     @property
-    def why_not(self) -> str:
-        """Why none of these environments can be drawn, in plain words; empty while one can."""
-        if self._no_room:
-            return self._no_room
-        reasons = [painter.why_not for painter in self._painters]
-        return reasons[0] if all(reasons) else ""
-
-    @property
     def tap(self) -> Any:
         """The environment whose turn it is."""
         return self._taps[self._turn]
+
+    def _why_not(self) -> str:
+        reasons = [painter.why_not for painter in self._painters]
+        return reasons[0] if all(reasons) else ""
 
     def choose(self, within: Optional[Collection[Any]] = None) -> bool:
         """Turn to the next environment that has moved since it was shown.
@@ -108,12 +104,13 @@ class Stage:
         try:
             painter.paint(lambda picture: self._deliver(writer, metrics, tap, picture), alone=alone)
         except RingSpaceError as error:
-            self._no_room = str(error)
+            self.why_not = str(error)
             self._failed("Live pictures are off for this process", error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a render may raise anything
             let_through(error)
             name, hint = describe.env_id(tap.env), _hint(tap.env)
             painter.why_not = f"{name}: {_cause(error)}{hint}."
+            self.why_not = self._why_not()
             self._failed(f"{name} shows no pictures{hint}", error)
         self._shown[self._turn] = (tap.episode, tap.index)
         self._turn = (self._turn + 1) % len(self._taps)

@@ -13,7 +13,15 @@ from waiting import wait_until
 
 from gym_gui.core.errors import DaemonNotRunningError, GymGuiError, RingError
 from gym_gui.core.records import RunState
-from gym_gui.fastlane import FastLaneReader, FastLaneState, rings
+from gym_gui.fastlane import (
+    FastLaneConfig,
+    FastLaneMetrics,
+    FastLaneReader,
+    FastLaneState,
+    FastLaneWriter,
+    rings,
+)
+from gym_gui.fastlane.layout import VIEW_ALL, VIEW_ONE
 from gym_gui.rpc import trainer_pb2 as pb
 from gym_gui.services.remote.ring_mirror import RingMirror
 from gym_gui.services.trainer.client import SyncTrainerClient, TrainerClient
@@ -65,10 +73,10 @@ def training(data_dir):
         stop_daemon(data_dir)
 
 
-def _attach(run_id: str, ring_dir: Path) -> FastLaneReader:
+def _attach(run_id: str, ring_dir: Path, stream: str | None = None) -> FastLaneReader:
     def attach() -> FastLaneReader | None:
         with contextlib.suppress(RingError, OSError):
-            return FastLaneReader.attach(run_id, ring_dir=ring_dir)
+            return FastLaneReader.attach(run_id, stream, ring_dir=ring_dir)
         return None
 
     return wait_until(attach, what="the mirrored ring")
@@ -130,6 +138,75 @@ def test_a_pause_travels_to_the_worker_and_ends_with_its_viewer(training, tmp_pa
         wait_until(lambda: state() is RunState.PAUSED, what="the pause")
         reader.close()
         wait_until(lambda: client.get_run(run_id).state is RunState.RUNNING, what="the end of it")
+
+
+def test_what_is_wanted_and_why_there_is_nothing_reach_the_other_end(training, tmp_path, data_dir):
+    address, run_id, _client = training
+    config = FastLaneConfig(8, 8, 3)
+    options = {"ring_dir": data_dir.ring_dir, "channel": "own"}
+    with (
+        FastLaneWriter.create(run_id, config, **options) as writer,
+        Mirroring(address, run_id, tmp_path / "rings"),
+    ):
+        reader = _attach(run_id, tmp_path / "rings", "own")
+        for view in (VIEW_ONE + 3, VIEW_ALL):
+
+            def is_wanted(view: int = view) -> bool:
+                reader.lease(30, 0.5, 1.0, view)
+                return writer.demand().view == view
+
+            wait_until(is_wanted, what="the wish at the writer")
+        writer.cannot_draw("Own-v0: it has no render mode rgb_array.")
+        writer.set_hud(FastLaneMetrics(1.0, 2.0, 3.0))
+
+        def told() -> str:
+            reader.lease(30, 0.5, 1.0)
+            return reader.cannot_draw()
+
+        assert wait_until(told, what="the reason") == "Own-v0: it has no render mode rgb_array."
+        assert reader.live_hud() == (1.0, 2.0, 3.0)
+        writer.cannot_draw("")
+        several = config._replace(environments=5, first=2)
+        writer.resize(several)
+
+        def mirrored() -> bool:
+            nonlocal reader
+            reader.lease(30, 0.5, 1.0)
+            writer.publish(bytes(8 * 8 * 3))
+            if reader.latest_frame()[0] is FastLaneState.REPLACED:
+                reader.close()
+                reader = _attach(run_id, tmp_path / "rings", "own")
+            return (reader.environments, reader.first) == (5, 2)
+
+        wait_until(mirrored, what="the number of environments")
+        reader.close()
+
+
+def test_the_desk_asks_for_what_every_viewer_sees() -> None:
+    async def run() -> list[int]:
+        desk, seen = LiveDesk(), []
+        words = desk.words("run")
+        first = anext(words)
+
+        async def requests(view: int):
+            one = pb.RingDemand(stream="1", wanted_hz=60, budget=1, view=view)
+            yield pb.FrameDemand(run_id="run", demands=[one])
+            await asyncio.sleep(60)
+
+        await first
+        viewers = []
+        for view in (VIEW_ONE + 1, VIEW_ONE + 1, VIEW_ONE + 2):
+            frames = desk.frames(requests(view))
+            viewers.append((frames, asyncio.ensure_future(anext(frames))))
+            seen.append((await anext(words)).watch.demands[0].view)
+        for frames, coming in viewers:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+            await frames.aclose()
+        await words.aclose()
+        return seen
+
+    assert asyncio.run(run()) == [VIEW_ONE + 1, VIEW_ONE + 1, VIEW_ALL]
 
 
 def test_a_slow_viewer_gets_the_newest_frame_and_never_a_queue() -> None:

@@ -61,6 +61,37 @@ def shades(grid: FastLaneGrid) -> list[int]:
     ]
 
 
+def test_it_says_what_is_missing_and_lets_go_of_a_process_that_is_gone(qtbot, data_dir):
+    context = make_context(data_dir)
+    grid = FastLaneGrid("run-1", ring_dir=data_dir.ring_dir)
+    qtbot.addWidget(grid)
+    grid.show()
+    assert "Waiting for the agent" in grid.words
+    with tiled_writer(data_dir, "a", 2, 2) as one:
+        one.cannot_draw("Own-v0: it has no <render> mode.")
+        qtbot.waitUntil(lambda: "Own-v0: it has no &lt;render&gt; mode." in grid.words)
+        one.cannot_draw("")
+        one.publish(atlas(2, 2, 20))
+        qtbot.waitUntil(lambda: len(grid.tiles) == 2)
+        assert grid.words == ""
+        with tiled_writer(data_dir, "b", 1, 1) as two:
+            two.publish(atlas(1, 1, 120))
+            qtbot.waitUntil(lambda: len(grid.tiles) == 3)
+        qtbot.waitUntil(lambda: grid.tiles == [Tile("a", 0), Tile("a", 1)])
+        assert "b" not in grid.consumers
+    context.live.run_completed.connect(grid.take_ended)
+    context.live.run_completed.emit("another", make_run("another"))
+    assert "The run has ended" not in grid.words
+    context.live.run_completed.emit("run-1", make_run("run-1"))
+    assert "The run has ended" in grid.words
+    assert len(grid.tiles) == 2, "the last pictures stay"
+    grid.cleanup()
+    off = FastLaneGrid("run-2", ring_dir=data_dir.ring_dir, live="off")
+    qtbot.addWidget(off)
+    assert "Live pictures are off for this run" in off.words
+    off.cleanup()
+
+
 def test_sixty_four_agents_fit_on_one_screen(qtbot, data_dir):
     data_dir.create()
     with tiled_writer(data_dir, "a", 64, 8) as writer:

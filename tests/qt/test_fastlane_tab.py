@@ -7,13 +7,15 @@ import subprocess
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6 import QtGui
+from PySide6 import QtCore, QtGui
 from window_parts import make_writer, publish, settle
 
 from gym_gui.core.errors import GymGuiError
-from gym_gui.fastlane import FastLaneMetrics
+from gym_gui.fastlane import FastLaneConfig, FastLaneMetrics
+from gym_gui.fastlane.layout import VIEW_ALL, VIEW_ONE
 from gym_gui.ui.widgets.capture import STILL_S, Film
 from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
+from gym_gui.ui.widgets.render_tabs import RenderTabs
 
 
 @pytest.fixture
@@ -84,22 +86,87 @@ def test_the_numbers_can_be_switched_off_and_on(make_tab):
         assert tab._root.property("hudVisible") is shown
 
 
-def test_it_says_why_there_is_no_picture(qtbot, data_dir, make_tab, monkeypatch):
-    monkeypatch.setattr("gym_gui.ui.fastlane_consumer.NO_PICTURE_S", 0.0)
+def test_it_says_at_once_why_there_is_no_picture_and_shows_the_numbers(qtbot, data_dir, make_tab):
     tab = make_tab()
     assert tab.message == "Waiting for the agent"
+    hud = tab._root.findChild(QtCore.QObject, "hud")
     with make_writer("run-1", data_dir) as writer:
-        steps = iter(range(1, 10_000))
-
-        def is_said() -> bool:
-            writer.set_hud(FastLaneMetrics(1.0, 2.0, float(next(steps))))
-            return tab.message == "No pictures from this environment"
-
-        qtbot.waitUntil(is_said)
+        writer.set_hud(FastLaneMetrics(1.0, 2.0, 3.0))
+        writer.cannot_draw("Own-v0: it has no render mode rgb_array.")
+        qtbot.waitUntil(lambda: tab.message == "No pictures from this environment")
+        assert tab._root.property("detail").startswith("Own-v0: it has no render mode rgb_array.")
+        assert hud.property("visible")
+        assert tab._bar.pause.isEnabled()
+        writer.cannot_draw("")
+        with qtbot.waitSignal(tab.consumer.frame_ready, timeout=5000):
+            publish(writer, 1)
+        assert tab.message == ""
     tab.run_ended("It finished after 3 episodes.")
     assert tab.message == "The run has ended"
     assert tab._root.property("detail") == "It finished after 3 episodes."
     assert not tab._bar.pause.isEnabled()
+
+
+def test_a_run_without_live_pictures_says_so_and_what_to_do(make_tab):
+    tab = make_tab(live="off")
+    assert tab.message == "Live pictures are off for this run"
+    assert "start it again with live pictures" in tab._root.property("detail")
+    assert not tab._bar.pause.isEnabled()
+    assert not tab.consumer.is_active
+    tab.run_ended("It finished after 3 episodes.")
+    assert tab.message == "The run has ended"
+
+
+@pytest.mark.parametrize(("live", "view"), [("grid", VIEW_ALL), ("single", VIEW_ONE)])
+def test_one_environment_or_all_can_be_chosen_where_there_are_several(
+    qtbot, data_dir, make_tab, live, view
+):
+    tab = make_tab(live=live)
+    box = tab._bar.environments
+    assert not box.isVisible()
+    with make_writer("run-1", data_dir) as writer:
+        qtbot.waitUntil(lambda: writer.demand().view == view)
+        writer.resize(FastLaneConfig(16, 6, 3, tiles=2, columns=2, environments=2))
+        halves = np.zeros((6, 16, 3), np.uint8)
+        halves[:, 8:] = 200
+        with qtbot.waitSignal(tab.consumer.frame_ready, timeout=5000) as arrived:
+            writer.publish(halves)
+        assert arrived.args[0].width() == (16 if live == "grid" else 8)
+        assert box.isVisible()
+        assert box.itemText(0) == "All 2 environments"
+        for index, wanted in ((1, VIEW_ONE), (0, VIEW_ALL)):
+            box.setCurrentIndex(index)
+            assert writer.demand().view == wanted
+
+
+def test_another_environments_picture_is_not_shown_for_the_wanted_one(qtbot, data_dir, make_tab):
+    tab = make_tab(tile=1)
+    with make_writer("run-1", data_dir) as writer:
+        qtbot.waitUntil(lambda: writer.demand().view == VIEW_ONE + 1)
+        writer.resize(FastLaneConfig(8, 6, 3, environments=3, first=2))
+        with qtbot.assertNotEmitted(tab.consumer.frame_ready, wait=100):
+            publish(writer, 1)
+        writer.resize(FastLaneConfig(8, 6, 3, environments=3, first=1))
+        with qtbot.waitSignal(tab.consumer.frame_ready, timeout=5000):
+            publish(writer, 2)
+        assert not tab._bar.environments.isVisible(), "this tab is about one"
+
+
+@pytest.mark.parametrize("place", ["tab", "window of its own"])
+def test_a_minimised_window_demands_nothing(qtbot, data_dir, make_tab, place):
+    tab = make_tab()
+    tabs = RenderTabs()
+    qtbot.addWidget(tabs)
+    tabs.add_dynamic_tab("run-1", "live", tab)
+    tabs.show()
+    window = tabs if place == "tab" else tabs.detach(tab)
+    with make_writer("run-1", data_dir) as writer:
+        qtbot.waitUntil(lambda: writer.demand().wanted_hz > 0)
+        window.showMinimized()
+        qtbot.waitUntil(lambda: writer.demand().wanted_hz == 0)
+        window.showNormal()
+        qtbot.waitUntil(lambda: writer.demand().wanted_hz > 0)
+    tabs.close_all()
 
 
 def test_a_picture_is_saved_at_its_own_size(qtbot, make_tab, tmp_path):

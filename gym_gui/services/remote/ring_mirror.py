@@ -80,9 +80,16 @@ class RingMirror:
         metrics = FastLaneMetrics(frame.last_reward, frame.rolling_return, frame.step_rate_hz)
         writer.set_hud(metrics, step=frame.step, episode=frame.episode)
         if not frame.pixels:
+            writer.cannot_draw(frame.why_not)
             return
         config = FastLaneConfig(
-            frame.width, frame.height, frame.channels, max(1, frame.tiles), max(1, frame.columns)
+            frame.width,
+            frame.height,
+            frame.channels,
+            max(1, frame.tiles),
+            max(1, frame.columns),
+            max(1, frame.environments),
+            frame.first,
         ).check()
         size = zstandard.frame_content_size(frame.pixels)
         if not 0 < size <= min(MAX_FRAME_BYTES, frame.row_stride * frame.height):
@@ -132,6 +139,7 @@ class RingMirror:
             stream=name,
             wanted_hz=demand.wanted_hz,
             budget=demand.budget,
+            view=demand.view,
             taken=self._taken.get(name, 0),
         )
 

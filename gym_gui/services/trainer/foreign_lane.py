@@ -40,6 +40,7 @@ class ForeignLane:
     def __init__(self, run_id: str, ring_dir: str | Path, *, channel: str) -> None:
         self.refused = 0
         self.problem = ""
+        self._is_told = False  # to viewers
         self._run_id, self._ring_dir, self._channel = run_id, ring_dir, channel
         self._writer: FastLaneWriter | None = None
         self._newest: tuple[Raw, int, int] | None = None
@@ -74,6 +75,9 @@ class ForeignLane:
             self.refused += 1
             self.problem = str(error)
             self._newest = None
+            if self._writer is not None:
+                self._writer.cannot_draw(f"The worker's pictures cannot be shown: {error}")
+                self._is_told = True
 
     def close(self) -> None:
         """Close the ring: viewers see that it is over. Twice is safe."""
@@ -97,6 +101,9 @@ class ForeignLane:
             config, pixels = _pixels(_payload.decode(raw))
             if config != writer.config:
                 writer.resize(config)
+            if self._is_told:
+                writer.cannot_draw("")
+                self._is_told = False
             writer.publish(pixels, metrics=metrics, step=step, episode=episode)
             self._newest = (Raw(), step, episode)  # shown; the HUD goes on
 

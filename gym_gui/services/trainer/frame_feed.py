@@ -33,7 +33,7 @@ class _Ring:
     def __init__(self, reader: FastLaneReader) -> None:
         self.reader = reader
         self.frame_at = time.monotonic()
-        self.hud: FastLaneMetrics | None = None
+        self.told: tuple[FastLaneMetrics | None, str] = (None, "")
 
 
 class FrameFeed:
@@ -109,7 +109,7 @@ class FrameFeed:
         for stream, demand in wanted.items():
             ring = self._rings.get(stream) or self._attach(stream)
             if ring is not None:
-                ring.reader.lease(demand.wanted_hz, demand.budget, LEASE_S)
+                ring.reader.lease(demand.wanted_hz, demand.budget, LEASE_S, demand.view)
 
     def _attach(self, stream: str) -> _Ring | None:
         if stream not in self._names:
@@ -139,11 +139,12 @@ class FrameFeed:
             self._rings.pop(stream).reader.close()  # looked for again with the next look
 
     async def _send_hud(self, stream: str, ring: _Ring) -> None:
-        hud = ring.reader.live_hud()
-        if hud is None or hud == ring.hud or time.monotonic() - ring.frame_at < HUD_AFTER_S:
+        hud, why_not = ring.reader.live_hud(), ring.reader.cannot_draw()
+        is_early = time.monotonic() - ring.frame_at < HUD_AFTER_S and why_not == ring.told[1]
+        if hud is None or (hud, why_not) == ring.told or is_early:
             return
-        ring.hud = hud
-        await self._send(stream, pb.LiveFrame(**hud._asdict()))
+        ring.told = (hud, why_not)
+        await self._send(stream, pb.LiveFrame(why_not=why_not, **hud._asdict()))
 
     async def _send(self, stream: str, frame: pb.LiveFrame) -> None:
         frame.stream = stream
@@ -161,6 +162,8 @@ class FrameFeed:
             format=frame.pixel_format.name,
             tiles=reader.tiles,
             columns=reader.columns,
+            environments=reader.environments,
+            first=reader.first,
             pixels=self._compressor.compress(frame.data),
             **frame.metrics._asdict(),
         )

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import NamedTuple
 
+from gym_gui.fastlane.layout import VIEW_ALL
 from gym_gui.rpc import trainer_pb2 as pb
 
 IN_FLIGHT = 2  # frames of one ring on the way to a viewer
@@ -21,6 +22,7 @@ MAX_RINGS = 256  # of one run
 class _Wish(NamedTuple):
     wanted_hz: float
     budget: float
+    view: int
     taken: int
 
 
@@ -38,7 +40,10 @@ class _Viewer:
     def ask(self, demands: list[pb.RingDemand]) -> None:
         self.wishes = {
             one.stream: _Wish(
-                min(max(one.wanted_hz, 0.0), MAX_HZ), min(max(one.budget, 0.0), 1.0), one.taken
+                min(max(one.wanted_hz, 0.0), MAX_HZ),
+                min(max(one.budget, 0.0), 1.0),
+                one.view,
+                one.taken,
             )
             for one in demands[:MAX_RINGS]
         }
@@ -169,9 +174,9 @@ class LiveDesk:
     ) -> None:
         try:
             async for request in requests:
-                before = {name: wish[:2] for name, wish in viewer.wishes.items()}
+                before = {name: wish[:3] for name, wish in viewer.wishes.items()}
                 viewer.ask(list(request.demands))
-                if before != {name: wish[:2] for name, wish in viewer.wishes.items()}:
+                if before != {name: wish[:3] for name, wish in viewer.wishes.items()}:
                     self._tell(run_id)
         finally:
             viewer.changed.set()
@@ -190,11 +195,14 @@ class LiveDesk:
             line.changed.set()
 
     def _watch(self, run_id: str, line: _Line) -> pb.Watch:
-        """Return the viewers' demands together: of each ring the largest."""
+        """Return the viewers' demands together: of each ring the largest, and all that is seen."""
         together: dict[str, pb.RingDemand] = {}
         for viewer in self._viewers.get(run_id, ()):
             for stream, wish in viewer.wishes.items():
                 one = together.setdefault(stream, pb.RingDemand(stream=stream))
+                if wish.wanted_hz:
+                    is_first = not one.wanted_hz
+                    one.view = wish.view if is_first or wish.view == one.view else VIEW_ALL
                 one.wanted_hz = max(one.wanted_hz, wish.wanted_hz)
                 one.budget = max(one.budget, wish.budget)
         for stream, one in together.items():

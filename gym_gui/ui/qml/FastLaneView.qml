@@ -9,6 +9,7 @@ Rectangle {
     property string message: ""
     property string detail: ""
     property bool paused: false
+    property bool numbersGoOn: false  // behind a message, too
     property string mode: ""  // shown over the numbers; empty while training
 
     function number(value, digits) {
@@ -46,7 +47,7 @@ Rectangle {
 
     Rectangle {
         objectName: "hud"
-        visible: view.hudVisible && (view.message === "" || view.paused)
+        visible: view.hudVisible && (view.message === "" || view.paused || view.numbersGoOn)
         anchors { left: parent.left; top: parent.top; margins: 12 }
         width: readings.width + 24
         height: readings.height + 18

@@ -29,6 +29,7 @@ class FastLaneBar(QtWidgets.QFrame):
     hud_toggled = QtCore.Signal(bool)
     pace_changed = QtCore.Signal(bool, float)  # paused, steps a second (0: free, NaN: own)
     budget_changed = QtCore.Signal(float)  # 0 to 1
+    alone_changed = QtCore.Signal(bool)  # show the first environment alone, or all
     picture_requested = QtCore.Signal()
     film_toggled = QtCore.Signal(str)  # suffix at the start, empty at the end
     detach_requested = QtCore.Signal()
@@ -52,6 +53,7 @@ class FastLaneBar(QtWidgets.QFrame):
         self.speed.setToolTip(self.tr("How fast the training may step"))
         self.speed.currentIndexChanged.connect(self._pace)
         self.budget = self._budget_box(budget)
+        self.environments = self._environments_box()
         self.hud = self._button("hud", self.tr("Show the numbers over the picture"), checkable=True)
         self.hud.setChecked(True)
         self.hud.toggled.connect(self.hud_toggled)
@@ -84,6 +86,23 @@ class FastLaneBar(QtWidgets.QFrame):
         box.valueChanged.connect(lambda value: self.budget_changed.emit(value / 100))
         return box
 
+    def _environments_box(self) -> QtWidgets.QComboBox:
+        box = QtWidgets.QComboBox()
+        box.addItem(self.tr("All environments"), False)
+        box.addItem(self.tr("First one alone"), True)
+        box.setAccessibleName(self.tr("Environments shown"))
+        box.setToolTip(
+            self.tr("One alone is drawn larger and more often. Click a tile to open it by itself.")
+        )
+        box.currentIndexChanged.connect(lambda: self.alone_changed.emit(box.currentData()))
+        box.hide()
+        return box
+
+    def offer_environments(self, count: int) -> None:
+        """Offer the choice between one and all where the process steps several."""
+        self.environments.setItemText(0, self.tr("All {} environments").format(count))
+        self.environments.setVisible(count > 1)
+
     def _menu_for_capture(self) -> None:
         menu = QtWidgets.QMenu(self.capture)
         menu.addAction(self.tr("Save picture (PNG)"), self.picture_requested.emit)
@@ -111,6 +130,8 @@ class FastLaneBar(QtWidgets.QFrame):
         layout.addSpacing(10)
         layout.addWidget(label)
         layout.addWidget(self.budget)
+        layout.addSpacing(10)
+        layout.addWidget(self.environments)
         layout.addStretch(1)
         for widget in (self.film, self.hud, self.capture, self.detach):
             layout.addWidget(widget)

@@ -11,9 +11,11 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtQuickWidgets, QtWidgets
 
 from gym_gui.controllers.background import Background
+from gym_gui.core.records import Live
 from gym_gui.fastlane import FastLaneMetrics
 from gym_gui.ui.fastlane_consumer import FastLaneConsumer, View, ViewConfig
 from gym_gui.ui.renderers.fastlane_item import FastLaneItem
+from gym_gui.ui.translate import mark, tr
 from gym_gui.ui.widgets.capture import Film, save_png
 from gym_gui.ui.widgets.fastlane_bar import FastLaneBar
 
@@ -21,22 +23,36 @@ QML = Path(__file__).resolve().parents[1] / "qml" / "FastLaneView.qml"
 
 MESSAGES = {
     View.WAITING: (
-        "Waiting for the agent",
-        "The picture appears with its first step. Loading libraries can take a while.",
+        mark("Waiting for the agent"),
+        mark("The picture appears with its first step. Loading libraries can take a while."),
     ),
     View.NO_PICTURE: (
-        "No pictures from this environment",
-        "It steps, but gives nothing to render. Its numbers and its recording are not affected.",
+        mark("No pictures from this environment"),
+        mark("{} Its numbers, its recording and its replay are not affected."),
     ),
-    View.ENDED: ("The run has ended", "Every recorded episode can be replayed."),
+    View.OFF: (
+        mark("Live pictures are off for this run"),
+        mark(
+            "It was started without them: nothing is drawn, and it cannot be paused or slowed "
+            "here. Its numbers are under Live Telemetry, and every step is recorded. To watch it, "
+            "start it again with live pictures of all environments, or of the first."
+        ),
+    ),
+    View.ENDED: (mark("The run has ended"), mark("Every recorded episode can be replayed.")),
 }
+
+
+def message(view: View, why_not: str = "") -> tuple[str, str]:
+    """Return what is said instead of a picture: title and detail, empty where there is one."""
+    title, detail = (tr(words) if words else "" for words in MESSAGES.get(view, ("", "")))
+    return title, detail.format(why_not) if view is View.NO_PICTURE else detail
 
 
 class FastLaneTab(QtWidgets.QWidget):
     """Shows a run's ring. ``cleanup`` (also on close) releases timers, reader and leases.
 
     ring_dir: folder of the rings; stream: ring, None for the run's first; tile: only this
-    environment of a tiled picture;
+    environment of the process; live: what is shown at first where it steps several;
     captures: folder that pictures and films are saved in;
     own_pace: steps a second the run was started with, 0 unlimited;
     qml: another scene instead of ``FastLaneView.qml``: it needs a ``FastLaneItem`` in it.
@@ -55,6 +71,7 @@ class FastLaneTab(QtWidgets.QWidget):
         ring_dir: Path,
         stream: str | None = None,
         tile: int | None = None,
+        live: str = Live.GRID.value,
         captures: Path | None = None,
         budget: float = 0.05,
         rate_hz: float = 60.0,
@@ -78,7 +95,12 @@ class FastLaneTab(QtWidgets.QWidget):
         self._bar = FastLaneBar(budget=budget, own_pace=own_pace, parent=self)
         self._compose(qml)
         self._connect()
-        self._consumer.start(run_id, ViewConfig(ring_dir, stream, rate_hz, budget, tile))
+        if live == Live.OFF.value:
+            self._consumer.say_off()
+        else:
+            first = 0 if tile is None and live == Live.SINGLE.value else tile
+            self._bar.environments.setCurrentIndex(0 if first is None else 1)
+            self._consumer.start(run_id, ViewConfig(ring_dir, stream, rate_hz, budget, first))
 
     def _compose(self, qml: Path) -> None:
         self._quick.setResizeMode(QtQuickWidgets.QQuickWidget.ResizeMode.SizeRootObjectToView)
@@ -105,6 +127,8 @@ class FastLaneTab(QtWidgets.QWidget):
         self._bar.hud_toggled.connect(self.set_hud_visible)
         self._bar.pace_changed.connect(self._set_pace)
         self._bar.budget_changed.connect(self._consumer.set_budget)
+        self._consumer.environments_changed.connect(self._offer_environments)
+        self._bar.alone_changed.connect(lambda alone: self._consumer.set_tile(0 if alone else None))
         self._bar.picture_requested.connect(self.capture_picture)
         self._bar.film_toggled.connect(self._toggle_film)
         self._bar.detach_requested.connect(self.detach_requested)
@@ -140,13 +164,19 @@ class FastLaneTab(QtWidgets.QWidget):
     def _show_view(self, view: View) -> None:
         if view is View.STOPPED:
             return  # the last picture and message stay
-        title, detail = MESSAGES.get(view, ("", ""))
+        title, detail = message(view, self._consumer.why_not)
         if view is View.ENDED and self._ended_text:
             detail = self._ended_text
-        self._root.setProperty("message", self.tr(title) if title else "")
-        self._root.setProperty("detail", self.tr(detail) if detail else "")
+        self._root.setProperty("message", title)
+        self._root.setProperty("detail", detail)
+        self._root.setProperty("numbersGoOn", view is View.NO_PICTURE)
         self._bar.set_live(view in (View.WAITING, View.LIVE, View.NO_PICTURE))
         self._bar.set_capture_enabled(not self._image.isNull())
+
+    @QtCore.Slot(int)
+    def _offer_environments(self, count: int) -> None:
+        if self._tile is None:
+            self._bar.offer_environments(count)
 
     def frames_per_s(self) -> float:
         """Return the pictures a second since the last call."""

@@ -63,6 +63,7 @@ class WorkerPresenter:
             ring_dir=context.ring_dir,
             stream=stream,
             tile=tile,
+            live=record.spec.live,
             captures=context.data_dir.root / "captures",
             budget=record.spec.render_budget,
             rate_hz=context.settings["live.rate_hz"],
