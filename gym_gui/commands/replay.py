@@ -14,7 +14,7 @@ from gym_gui.core.paths import DataDir
 @click.command()
 @click.argument("run")
 @click.option("--episode", type=click.IntRange(min=0), help="Which. [default: the last one]")
-@click.option("--stream", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--stream", type=click.IntRange(min=0), help="Of which environment instance.")
 @click.option("--step", type=click.IntRange(min=-1), help="Only this moment; -1 is the reset.")
 @click.option("--png", type=click.Path(path_type=Path), help="Write one moment as PNG.")
 @click.option("--gif", type=click.Path(path_type=Path), help="Write the episode as animation.")
@@ -25,7 +25,7 @@ from gym_gui.core.paths import DataDir
 def replay(
     run: str,
     episode: int | None,
-    stream: int,
+    stream: int | None,
     step: int | None,
     png: Path | None,
     gif: Path | None,
@@ -51,7 +51,8 @@ def replay(
     run_dir = data_dir.run(find_run(data_dir, run).run_id)
     asked = episode is not None
     if episode is None:
-        stream, episode = last_episode(run_dir)
+        stream, episode = last_episode(run_dir, stream=stream)
+    stream = stream or 0
     if has_display() and not (headless or as_json or png or gif):
         from gym_gui.commands.window import open_window
 

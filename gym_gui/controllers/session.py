@@ -32,6 +32,7 @@ class SessionController(QtCore.QObject):
 
     started = QtCore.Signal(str, object)  # run id, the environment's description
     frame_ready = QtCore.Signal(QtGui.QImage)
+    blank = QtCore.Signal(str)  # there is no picture, and why
     began = QtCore.Signal(object)  # ResetRecord
     stepped = QtCore.Signal(object)  # StepRecord
     situation_changed = QtCore.Signal(object, bool)  # Situation, whether the human is to act
@@ -158,6 +159,7 @@ class SessionController(QtCore.QObject):
         """Pass on what the session's thread tells; called from that thread."""
         signals: dict[str, Any] = {
             "began": self.began,
+            "blank": self.blank,
             "episode_finished": self.episode_finished,
             "noticed": self.noticed,
             "paused": self.paused_changed,

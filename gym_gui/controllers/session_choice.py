@@ -24,13 +24,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Situation:
-    """Where an episode stands. turn: of a game, whose move it is; legal: which actions are."""
+    """Where an episode stands. turn: of a game, whose move it is; legal: which actions are.
+
+    return_: of the steps that stand, those taken back left out; of a game, all agents' together.
+    """
 
     step: int = 0
     over: bool = True
     turn: str = ""
     legal: list[bool] | None = None
     proposed: Any = None
+    return_: float = 0.0
 
 
 class ActionChooser:
@@ -73,6 +77,11 @@ class ActionChooser:
     @property
     def asks_policy(self) -> bool:
         return self.has_policy and self.mode is not ControlMode.HUMAN_ONLY
+
+    def lacks_proposal(self) -> bool:
+        """Whether the policy must be asked first, as after it came into control."""
+        missing = self.situation.proposed is None and not self.situation.over
+        return missing and self.asks_policy
 
     def is_human_turn(self) -> bool:
         """Whether the next action is the human's alone to choose."""
@@ -123,6 +132,8 @@ class ActionChooser:
             if action is None and self.realtime:
                 action = self.idle
             return None if action is None else Choice(action, STEP_HUMAN)
+        if proposed is None:
+            return None  # it came into control just now, and is asked next
         if self.mode is ControlMode.HYBRID_TAKE_OVER:
             action = self._human_action()
             if action is not None:

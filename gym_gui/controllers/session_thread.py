@@ -31,6 +31,7 @@ from gym_gui.telemetry.batch import EventEntry, RecordBatch
 from gym_gui.telemetry.db_sink import SWITCH_INTERVAL_S
 
 END_PAUSE_S = 0.8  # how long an ended episode stays on the screen where time goes on by itself
+PATIENCE_S = 3.0  # how long the environment may take to end, once it is asked to
 IDLE_S = 0.25  # how often a session that waits looks whether it shall end
 
 
@@ -61,6 +62,7 @@ class SessionThread:
         self.requests: queue.SimpleQueue[tuple[str, int | None]] = queue.SimpleQueue()
         self.paused = False
         self.stopping = threading.Event()
+        self._left = threading.Event()  # the environment's process is gone
         self._data_dir = data_dir
         self._tell = tell
         self._environment: PlayedEnvironment | None = None
@@ -75,16 +77,24 @@ class SessionThread:
         return self._thread.is_alive()
 
     def ask_to_stop(self) -> None:
-        self.stopping.set()
+        """Let the session end; an environment that does not answer in time is killed."""
+        if not self.stopping.is_set():
+            self.stopping.set()
+            threading.Thread(target=self._insist, name="session-end", daemon=True).start()
         self.chooser.wake.set()
 
-    def join(self, timeout_s: float) -> None:
-        """Wait for the end; an environment that does not answer in time is killed."""
-        self._thread.join(timeout_s)
+    def _insist(self) -> None:
+        if not self._left.wait(PATIENCE_S):
+            self._kill()
+
+    def _kill(self) -> None:
         environment = self._environment
-        if self._thread.is_alive() and environment is not None:
+        if environment is not None:
             environment.kill()
-            self._thread.join(timeout_s)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end."""
+        self._thread.join(timeout_s)
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -141,6 +151,7 @@ class SessionThread:
         )
         self._environment = environment
         try:
+            environment.open()
             about = environment.about
             self._channel = about["channel"]
             self._period_s = 1.0 / (plan.frames_per_s or float(about["fps"]))
@@ -156,6 +167,7 @@ class SessionThread:
                 self._turn(environment)
         finally:
             last = environment.close()
+            self._left.set()
             if last is not None:
                 self._take(last)
 
@@ -188,20 +200,23 @@ class SessionThread:
         return True
 
     def _step(self, environment: PlayedEnvironment) -> None:
+        if self.chooser.lacks_proposal():
+            self._take(environment.look())
         choice = self.chooser.next_choice()
         if choice is None:
             self.chooser.wake.wait(IDLE_S)
             return
         now = time.monotonic()
         self._due = max(self._due + self._period_s, now)
-        self._take(
-            environment.step(
-                choice.action,
-                flags=choice.flags,
-                proposed=choice.proposed,
-                propose=self.chooser.asks_policy,
-            )
+        shown = environment.step(
+            choice.action,
+            flags=choice.flags,
+            proposed=choice.proposed,
+            propose=self.chooser.asks_policy,
         )
+        if shown.told.get("refused"):
+            self._tell("noticed", shown.told["refused"])
+        self._take(shown)
 
     def _reset(self, environment: PlayedEnvironment, seed: int | None) -> None:
         self.chooser.forget_presses()
@@ -252,6 +267,8 @@ class SessionThread:
             self._record(seq, record)
         if shown.shape is not None:
             self._tell("frame", shown.pixels, *shown.shape)
+        elif told.get("blank"):
+            self._tell("blank", told["blank"])
         for _, record in shown.records:
             if isinstance(record, StepRecord):
                 self._tell("stepped", record)
@@ -266,7 +283,12 @@ class SessionThread:
         if told["over"] and not self.chooser.situation.over:
             self._over_since = time.monotonic()
         self.chooser.situation = Situation(
-            told["step"], told["over"], told["turn"], told["legal"], told.get("proposed")
+            told["step"],
+            told["over"],
+            told["turn"],
+            told["legal"],
+            told.get("proposed"),
+            told["return"],
         )
 
     def _record(self, seq: int, record: Any) -> None:

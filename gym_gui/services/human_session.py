@@ -17,6 +17,7 @@ from gym_gui.core.errors import UsageError
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import EpisodeRecord, ResetRecord, RunSpec, StepRecord
 from gym_gui.worker.install import prepare
+from gym_gui.worker.play import AGENT_FAILED
 
 STOP_TIMEOUT_S = 5.0
 
@@ -42,7 +43,8 @@ class Shown:
     """One answer: its records with their numbers, the picture, and all that was told.
 
     shape: height, width, channels and format of ``pixels``; None where nothing is drawn.
-    told: of the situation ``step``, ``over``, ``turn``, ``legal``, ``return``; ``proposed``.
+    told: of the situation ``step``, ``over``, ``turn``, ``legal``, ``return``; ``proposed``;
+    ``blank``, why there is no picture; ``refused``, why nothing was done.
     """
 
     records: list[tuple[int, Any]]
@@ -84,11 +86,12 @@ class PlayedEnvironment:
             cwd=spec.cwd,
         )
         self._stderr = run_dir.stderr
-        try:
-            self.first = self._hear()
-        except EnvironmentEndedError:
-            self.close()
-            raise
+        self.first = Shown([], None, b"", {})
+
+    def open(self) -> Shown:
+        """Wait until the environment is made; return, and keep as ``first``, how it is."""
+        self.first = self._hear()
+        return self.first
 
     @property
     def about(self) -> dict[str, Any]:
@@ -103,6 +106,10 @@ class PlayedEnvironment:
     ) -> Shown:
         command = {"do": "step", "action": action, "flags": flags, "proposed": proposed}
         return self._ask({**command, "propose": propose})
+
+    def look(self) -> Shown:
+        """Do nothing, and hear what the policy would do."""
+        return self._ask({"do": "look", "propose": True})
 
     def undo(self, *, propose: bool = False) -> Shown:
         return self._ask({"do": "undo", "propose": propose})
@@ -168,8 +175,12 @@ class PlayedEnvironment:
             self._child.wait()
         lines = self._stderr.read_text(errors="replace").strip().splitlines()
         said = f" It said: {lines[-1]}" if lines else ""
+        if lines and self._child.returncode == AGENT_FAILED:
+            message = lines[-1]
+        else:
+            message = f"The environment's process ended.{said}"
         return EnvironmentEndedError(
-            f"The environment's process ended.{said}",
+            message,
             next_step="Every step played is kept; start another session.",
         )
 

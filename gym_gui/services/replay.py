@@ -12,7 +12,7 @@ import numpy as np
 from gym_gui.core.errors import DivergenceError, ReplayError
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import STEP_RESET, EpisodeRecord, Recording, StepRecord, StreamInfo
-from gym_gui.services.resimulation import RECORD_FRAMES, Resimulator
+from gym_gui.services.resimulation import Resimulator
 from gym_gui.telemetry.reader import RunReader
 from gym_gui.telemetry.rows import INDEX_MASK, finite_text, row_id
 
@@ -124,13 +124,20 @@ class EpisodeReplay:
     def moments(self, steps: Sequence[int] | None = None) -> Iterator[Moment]:
         """Yield the pictures after ``steps`` (all of the episode's, and the reset's, by default).
 
-        Raises DivergenceError when re-simulation does not give what was recorded, ReplayError
-        when it is not possible.
+        Recorded pictures begin after the first step: the reset's is left out by default where it
+        cannot be simulated again. Raises DivergenceError when re-simulation does not give what
+        was recorded, ReplayError when it is not possible.
         """
         for step in range(-1, len(self)) if steps is None else steps:
-            picture = self.frame(step)
-            if self.divergence is not None:
-                raise self._diverged(self.divergence)
+            stored = self._is_stored(step)
+            try:
+                picture = self.frame(step)
+                if self.divergence is not None and not stored:
+                    raise self._diverged(self.divergence)
+            except ReplayError:
+                if step < 0 and steps is None and self.has_frames:
+                    continue
+                raise
             yield Moment(step, picture)
 
     def verify(self) -> Divergence | None:
@@ -146,12 +153,25 @@ class EpisodeReplay:
 
     def _diverged(self, difference: Divergence) -> DivergenceError:
         return DivergenceError(
-            f"Episode {self.episode} does not repeat itself: its {difference}.",
-            next_step="This environment is not deterministic: record frames to see it again.",
+            f"Episode {self.episode} does not repeat itself: its {difference}.{self._stand_in()}",
+            next_step=self._another_way("This environment is not deterministic: record frames"),
         )
 
+    def _another_way(self, otherwise: str) -> str:
+        """Return what to do where the episode cannot be simulated."""
+        if self.has_frames:
+            return "Its pictures were recorded: see them with --gif FILE or --step N --png FILE."
+        return f"{otherwise} (--record-frames) to see it again."
+
+    def _stand_in(self) -> str:
+        """Return what is to be said where the interpreter that recorded the run is gone."""
+        return self._child.stand_in if self._child is not None else ""
+
+    def _is_stored(self, step: int) -> bool:
+        return step >= 0 and self.steps[step].index in self.recorded
+
     def _stored_frame(self, step: int) -> np.ndarray | None:
-        if step < 0 or self.steps[step].index not in self.recorded:
+        if not self._is_stored(step):
             return None
         picture = self._reader.frame(self.stream, self.steps[step].index)
         if picture is None or picture.shape[2] == 3:
@@ -198,7 +218,7 @@ class EpisodeReplay:
             note = self.info.note if self.info else "nothing is known of its environment"
             raise ReplayError(
                 f"Episode {self.episode} cannot be simulated again: {note or 'no reset recorded'}.",
-                next_step=RECORD_FRAMES,
+                next_step=self._another_way("Record frames"),
             )
         return self.info
 
@@ -269,13 +289,18 @@ def _opening(info: StreamInfo, recording: Recording) -> dict[str, Any]:
     }
 
 
-def last_episode(run_dir: RunDir) -> tuple[int, int]:
-    """Return (stream, episode) of the episode that ended last. Raises ReplayError."""
+def last_episode(run_dir: RunDir, *, stream: int | None = None) -> tuple[int, int]:
+    """Return (stream, episode) of the one that ended last, of one stream if asked.
+
+    Raises ReplayError where none has.
+    """
     with RunReader(run_dir.store) as reader:
-        found = reader.episodes(newest_first=True, limit=1)
+        found = reader.episodes(stream=stream, newest_first=True, limit=1)
     if not found:
+        which = "" if stream is None else f" in stream {stream}"
         raise ReplayError(
-            f"No episode of {run_dir.run_id} has ended.", next_step="Name one with --episode."
+            f"No episode of {run_dir.run_id} has ended{which}.",
+            next_step="One that was broken off is named with --episode.",
         )
     return found[0].stream, found[0].episode
 
@@ -285,6 +310,5 @@ def open_replay(
 ) -> EpisodeReplay:
     """Open one episode of a run; by default the last that ended. Raises ReplayError."""
     if episode is None:
-        newest = last_episode(run_dir)
-        stream, episode = newest if stream in (None, newest[0]) else (stream, 0)
+        stream, episode = last_episode(run_dir, stream=stream)
     return EpisodeReplay(run_dir, stream=stream or 0, episode=episode)

@@ -48,8 +48,12 @@ class EpisodeIndex:
                 )
             return int(found[0])
         if where in ("best", "worst"):
-            known = np.where(np.isnan(self.return_), np.inf, self.return_)
-            return int(np.nanargmax(self.return_) if where == "best" else np.argmin(known))
+            if np.isnan(self.return_).all():
+                raise ReplayError(
+                    "No episode of this run has a return that is a number.",
+                    next_step="Jump to the longest one instead.",
+                )
+            return int((np.nanargmax if where == "best" else np.nanargmin)(self.return_))
         return int(np.argmax(self.length)) if where == "longest" else len(self) - 1
 
 
@@ -83,7 +87,9 @@ def largest_rewards(run_dir: RunDir, *, limit: int = 10) -> list[tuple[int, int,
             (limit,),
         )
     if not found:
-        raise ReplayError("The run recorded no step.", next_step="Choose another run.")
+        raise ReplayError(
+            "The run recorded no reward that is a number.", next_step="Choose another run."
+        )
     return [tuple(row) for row in found]
 
 

@@ -21,6 +21,12 @@ from gym_gui.core.records import RunSpec
 from gym_gui.worker.install import copy_code
 
 _STOP_S = 5.0
+_PYTHONS = ("python", "pypy")
+_FAILED = {
+    "open": "The environment cannot be made again",
+    "episode": "The environment failed when it lived the episode again",
+    "frame": "The environment failed when it was drawn",
+}
 RECORD_FRAMES = "Record frames (--record-frames) to replay environments like this one."
 
 
@@ -33,7 +39,13 @@ class Resimulator:
         self._code = tempfile.TemporaryDirectory(prefix="gym-gui-replay-")
         self._lock = threading.Lock()
         copy_code(Path(self._code.name))
-        python = interpreter_of(spec)
+        python = self.python = interpreter_of(spec)
+        wanted = spec.command[0] if spec is not None and spec.command else ""
+        gone = Path(wanted).name.startswith(_PYTHONS) and not Path(wanted).exists()
+        # what must be known where something differs: another interpreter stands in
+        self.stand_in = (
+            f" {wanted}, which recorded it, is gone; gym-gui's own was used." if gone else ""
+        )
         cwd = spec.cwd if spec is not None and os.path.isdir(spec.cwd) else None
         try:
             self._process = subprocess.Popen(
@@ -68,17 +80,26 @@ class Resimulator:
             reply = json.loads(line)
             raw = _read(self._process.stdout, int(reply.get("bytes", 0)))
         if not reply["ok"]:
-            raise ReplayError(
-                f"The environment cannot be made again: {reply['error']}.",
-                next_step=RECORD_FRAMES,
-            )
+            raise self._failed(request["op"], reply)
         return reply, raw
+
+    def _failed(self, operation: str, reply: dict[str, Any]) -> ReplayError:
+        error = str(reply["error"])
+        if reply.get("blank"):
+            return ReplayError(
+                f"There is no picture of this environment: {error}.",
+                next_step="Its steps are recorded all the same.",
+            )
+        advice = RECORD_FRAMES
+        if error.startswith("ModuleNotFoundError"):
+            advice = f"Install it for {self.python}, or put its folder on PYTHONPATH."
+        return ReplayError(f"{_FAILED[operation]}: {error}.{self.stand_in}", next_step=advice)
 
     def _died(self) -> ReplayError:
         self._errors.seek(0)
         words = self._errors.read()[-2000:].decode(errors="replace").strip().splitlines()
         return ReplayError(
-            f"The re-simulation ended: {words[-1] if words else 'without a word'}.",
+            f"The re-simulation ended: {words[-1] if words else 'without a word'}.{self.stand_in}",
             next_step=RECORD_FRAMES,
         )
 
@@ -106,7 +127,7 @@ class Resimulator:
 def interpreter_of(spec: RunSpec | None) -> str:
     """Return the Python that recorded the run; ours where the command does not say."""
     first = spec.command[0] if spec is not None and spec.command else ""
-    known = Path(first).name.startswith(("python", "pypy")) and Path(first).exists()
+    known = Path(first).name.startswith(_PYTHONS) and Path(first).exists()
     return first if known else sys.executable
 
 

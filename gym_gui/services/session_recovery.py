@@ -14,13 +14,16 @@ from contextlib import contextmanager
 
 from gym_gui.core.errors import GymGuiError
 from gym_gui.core.paths import DataDir, RunDir
-from gym_gui.core.records import RunRecord, RunState
+from gym_gui.core.records import EpisodeRecord, RunRecord, RunState
 from gym_gui.services.registry import RunRegistry
 from gym_gui.services.telemetry import TelemetryService
 from gym_gui.services.trainer.decoding import ChannelDecoder, batches_of
 from gym_gui.services.trainer.spool import ChannelTail, channel_folders
+from gym_gui.telemetry.reader import RunReader
 
 _LOCK = "session.lock"
+_STREAM = 0  # a session has one environment
+_AGENTS = 64  # of a game, at most, each with totals of its own
 
 
 @contextmanager
@@ -72,7 +75,10 @@ def _recover(data_dir: DataDir, registry: RunRegistry, run: RunRecord) -> RunRec
 
 
 def import_spool(service: TelemetryService, run_id: str, run_dir: RunDir) -> bool:
-    """Store what the spool holds beyond the committed mark; True when all of it is committed."""
+    """Store what the spool holds beyond the committed mark; True when all of it is committed.
+
+    An episode that a crash or a kill cut short is ended as broken off, so that it is listed.
+    """
     whole = True
     for folder in channel_folders(run_dir.spool):
         tail = ChannelTail(folder)
@@ -93,7 +99,46 @@ def import_spool(service: TelemetryService, run_id: str, run_dir: RunDir) -> boo
             tail.close()
         whole &= service.flush(run_id)
         whole &= service.high_water(run_id, tail.channel) >= last
+        if whole:
+            whole = _break_off(service, run_id, run_dir, tail.channel)
     return whole
+
+
+def _break_off(service: TelemetryService, run_id: str, run_dir: RunDir, channel: str) -> bool:
+    """End the last episode where its process did not live to do it; True when that is stored."""
+    with RunReader(run_dir.store) as reader:
+        bounds = reader.step_bounds(_STREAM)
+        if bounds is None:
+            return True
+        episode = reader.steps(_STREAM, bounds[1], 1)[0].episode
+        if any(found.episode == episode for found in _newest(reader)):
+            return True
+        steps = reader.episode_steps(_STREAM, episode)
+    totals: dict[str, list[float]] = {}
+    for step in steps:
+        totals.setdefault(step.agent, []).append(step.reward)
+    ended = [
+        EpisodeRecord(
+            _STREAM,
+            episode,
+            len(rewards),
+            sum(rewards),
+            terminated=False,
+            truncated=False,
+            start_ns=steps[0].time_ns,
+            end_ns=steps[-1].time_ns,
+            agent=agent,
+            first_index=steps[0].index,
+        )
+        for agent, rewards in totals.items()
+    ]
+    first_seq = service.high_water(run_id, channel) + 1
+    stored = service.record(run_id, ended, channel=channel, first_seq=first_seq)
+    return service.flush(run_id) and stored
+
+
+def _newest(reader: RunReader) -> list[EpisodeRecord]:
+    return reader.episodes(stream=_STREAM, newest_first=True, limit=_AGENTS)
 
 
 def finish_session(

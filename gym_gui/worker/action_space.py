@@ -39,6 +39,21 @@ def described(space: Any) -> dict[str, Any]:
     return told
 
 
+def misfit(space: Any, action: Any) -> str:
+    """Return why ``step`` cannot be given an action, "" when it can.
+
+    Numbers beyond a Box's bounds are the environment's own affair: it clips them, or says so.
+    """
+    try:
+        if type(space).__name__ == "Box":
+            fits = getattr(action, "shape", None) == space.shape and action.dtype.kind in "fiub"
+        else:
+            fits = bool(space.contains(action))
+    except Exception:  # noqa: BLE001 - a space of somebody's own: the environment decides
+        return ""
+    return "" if fits else f"{encode.compact(action)} is no action of {space}"
+
+
 def meanings(env: Any) -> list[str]:
     """Return the names of a discrete space's actions, empty where the environment has none."""
     base = getattr(env, "unwrapped", env)

@@ -6,9 +6,10 @@ before the answer: whatever dies, a step that was shown is kept. Lines with a ``
 before an answer. What the environment itself prints goes to stderr.
 
     {"do": "reset", "seed": ..}    {"do": "step", "action": .., "flags": .., "proposed": ..}
-    {"do": "undo"}                 {"do": "close"}
+    {"do": "undo"}                 {"do": "look"}                 {"do": "close"}
 
-With ``"propose": true`` the answer holds what the policy would do next.
+With ``"propose": true`` the answer holds what the policy would do next; ``look`` does nothing
+else. An answer with ``refused`` says why nothing was done.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import os
 import secrets
 import sys
 import time
-from typing import Any, Callable, Optional
+import traceback
+from typing import Any, Callable, NoReturn, Optional
 
 from gym_gui.core.errors import GymGuiError
-from gym_gui.core.records import SpoolPolicy
+from gym_gui.core.records import STEP_HUMAN, SpoolPolicy
 from gym_gui.worker import action_space, encode, policies, remake, state
 from gym_gui.worker.describe import success
 from gym_gui.worker.played_episode import PlayedEpisode
@@ -32,19 +34,28 @@ from gym_gui.worker.rewind import Rewinder
 from gym_gui.worker.spool import SpoolWriter
 from gym_gui.worker.turn_game import TurnGame
 
+AGENT_FAILED = 4  # exit code of this process where the policy, not the environment, is to blame
 _SEED_BITS = 31
 
 
 class Player:
     """One environment, the episode that is played in it, and its spool."""
 
-    def __init__(self, env: Any, spool: SpoolWriter, *, name: str, policy: Any = None) -> None:
+    def __init__(
+        self,
+        env: Any,
+        spool: SpoolWriter,
+        *,
+        name: str,
+        policy: Any = None,
+    ) -> None:
         self.env = env
         self.spool = spool
         self._name = name
         self._policy: Optional[policies.Policy] = policy
         self._text = encode.ObservationEncoder()
         self._painter = Painter(env)
+        self.blank = ""  # why there is no picture
         self._index = 0
         self._number = -1
         self._episode: Optional[PlayedEpisode] = None
@@ -89,7 +100,11 @@ class Player:
 
     def step(self, action: Any, flags: int, proposed: Any) -> dict[str, Any]:
         """Take one step. ``flags``: who acted; ``proposed``: what the policy would have done."""
-        taken = to_action(self.env.action_space, action)
+        taken, wrong = self._action(action)
+        if wrong and flags & STEP_HUMAN:
+            return {"records": [], "refused": f"{wrong}."}
+        if wrong:
+            raise policies.PolicyError(f"The agent's answer {wrong}.")
         text = json.loads(encode.encode_action(taken))
         mover = self.env.turn if isinstance(self.env, TurnGame) else ""
         observation, reward, terminated, truncated, info = self.env.step(taken)
@@ -97,7 +112,7 @@ class Player:
         fields: dict[str, Any] = {
             "stream": 0,
             "action": text,
-            "reward": float(reward),
+            "reward": encode.reward(reward),
             "terminated": bool(terminated),
             "truncated": bool(truncated),
             "observation": json.loads(self._text(observation)),
@@ -119,12 +134,9 @@ class Player:
         episode = self._episode
         if episode is None or not episode.steps:
             return {"records": [], "refused": "There is no step to take back."}
-        if not self._rewinder.goes_back(episode):
-            return {
-                "records": [],
-                "refused": "This environment does not repeat itself exactly, "
-                "so a step cannot be taken back.",
-            }
+        obstacle = self._rewinder.goes_back(episode)
+        if obstacle:
+            return {"records": [], "refused": f"No step can be taken back: {obstacle}."}
         records = self._break_off()
         self.env, self.observation = self._rewinder.exchange(self.env)
         self._painter = Painter(self.env)
@@ -137,7 +149,22 @@ class Player:
         episode = self._episode
         if self._policy is None or episode is None or episode.over:
             return None
-        return encode.plain(self._policy(self.observation))
+        try:
+            return encode.plain(policies.fitted(self.env, self._policy(self.observation)))
+        except (Exception, SystemExit) as error:
+            traceback.print_exc()
+            raise policies.PolicyError(
+                f"The agent failed: {type(error).__name__}: {error}."
+            ) from error
+
+    def _action(self, action: Any) -> tuple[Any, str]:
+        """Return what ``step`` is given, and what is wrong with it ("" for nothing)."""
+        space = self.env.action_space
+        try:
+            taken = to_action(space, action)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None, f"{encode.compact(action)} is no action of {space}"
+        return taken, action_space.misfit(space, taken)
 
     def situation(self) -> dict[str, Any]:
         """Return where the episode stands: its steps so far, whose turn it is, what is legal."""
@@ -169,7 +196,11 @@ class Player:
 
         try:
             self._painter.paint(deliver)
-        except CannotRenderError:
+        except CannotRenderError as error:
+            self.blank = str(error)
+            return None, b""
+        except Exception as error:  # noqa: BLE001 - drawing may fail: the game goes on without
+            self.blank = f"its render() failed: {type(error).__name__}: {error}"
             return None, b""
         picture = kept[-1]
         if picture.row_stride:
@@ -266,24 +297,28 @@ def _packed(picture: Picture) -> bytes:
     return b"".join(bytes(view[start : start + width]) for start in starts)
 
 
-def _serve(player: Player, answers: Any) -> None:
+def _serve(player: Player, commands: Any, answers: Any) -> None:
     _answer(answers, player.describe())
-    for line in sys.stdin:
+    for line in commands:
         command = json.loads(line)
         what = command["do"]
         if what == "close":
             _answer(answers, player.close())
             return
         if what == "reset":
-            told = player.reset(command.get("seed"))
+            told: dict[str, Any] = player.reset(command.get("seed"))
         elif what == "undo":
             told = player.undo()
+        elif what == "look":
+            told = {"records": []}
         else:
             told = player.step(command["action"], command.get("flags", 0), command.get("proposed"))
         if command.get("propose"):
             told["proposed"] = player.proposal()
         told.update(player.situation())
-        _answer(answers, told, *player.picture())
+        shape, data = player.picture()
+        told.update(blank="" if shape else player.blank)
+        _answer(answers, told, shape, data)
     player.close()
 
 
@@ -312,17 +347,27 @@ def main() -> None:
     parser.add_argument("--policy", default="null")
     parser.add_argument("--spool", required=True)
     args = parser.parse_args()
-    answers = os.fdopen(os.dup(1), "wb")
+    commands, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what the environment prints must not come between our answers
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # nor may it read our commands
     env = remake.make(args.env_id, json.loads(args.options))
     source = json.loads(args.policy)
     try:
         policy = policies.load(source, env) if source else None
     except GymGuiError as error:
-        raise SystemExit(str(error)) from None
+        _fail_for_the_agent(error)
     # A step that cannot be kept waits for room: it is not shown before.
     spool = SpoolWriter(args.spool, policy=SpoolPolicy.PAUSE_RUN.value, on_full=_noticing(answers))
-    _serve(Player(env, spool, name=args.env_id, policy=policy), answers)
+    player = Player(env, spool, name=args.env_id, policy=policy)
+    try:
+        _serve(player, commands, answers)
+    except policies.PolicyError as error:
+        _fail_for_the_agent(error)
+
+
+def _fail_for_the_agent(error: GymGuiError) -> NoReturn:
+    sys.stderr.write(f"{error}\n")
+    raise SystemExit(AGENT_FAILED) from None
 
 
 if __name__ == "__main__":

@@ -48,6 +48,19 @@ def load(source: dict[str, str], env: Any) -> Policy:
         raise PolicyError(f"The policy cannot be loaded: {error}") from error
 
 
+def fitted(env: Any, action: Any) -> Any:
+    """Return a policy's action in the shape of the space: of a vector of one, its number.
+
+    Raises PolicyError for no action at all.
+    """
+    if action is None:
+        raise PolicyError("it gave no action")
+    shape = getattr(env.action_space, "shape", None)
+    if shape == () and getattr(action, "shape", ()) == (1,):
+        return action[0]
+    return action
+
+
 def _random(_source: dict[str, str], env: Any) -> Policy:
     def choose(observation: Any) -> Any:
         mask = observation.get("action_mask") if isinstance(observation, dict) else None

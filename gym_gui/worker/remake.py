@@ -24,7 +24,11 @@ def make(env_id: str, options: dict[str, Any]) -> Any:
 
     _register(env_id, gymnasium.registry)
     if "render_mode" not in options and _draws(env_id):
-        options = {"render_mode": "rgb_array", **options}
+        try:
+            return gymnasium.make(env_id, render_mode="rgb_array", **options)
+        except TypeError as error:
+            if "render_mode" not in str(error):
+                raise  # else it is made by a function that does not know of pictures
     return gymnasium.make(env_id, **options)
 
 

@@ -15,14 +15,13 @@ from __future__ import annotations
 import copy
 import json
 import os
-import sys
 import warnings
 import zlib
 from typing import Any, BinaryIO, Optional
 
 from gym_gui.worker import encode, remake
 from gym_gui.worker.comparing import is_recorded, numbers
-from gym_gui.worker.render import Painter, Picture
+from gym_gui.worker.render import CannotRenderError, Painter, Picture
 from gym_gui.worker.state import replay_reset
 
 SNAPSHOT_EVERY = 100  # steps
@@ -232,6 +231,8 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
         raw = b""
         try:
             session, reply, raw = answer(session, json.loads(line))
+        except CannotRenderError as error:
+            reply = {"ok": False, "error": str(error), "blank": True}
         except Exception as error:  # noqa: BLE001 - an environment may raise anything: tell, go on
             reply = {"ok": False, "error": f"{type(error).__name__}: {error}"}
         replies.write(json.dumps(reply).encode() + b"\n" + raw)
@@ -239,10 +240,11 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 def main() -> None:
-    """Keep the pipe for ourselves; whatever the environment prints goes to stderr."""
-    with os.fdopen(os.dup(1), "wb") as replies:
+    """Keep the pipes for ourselves; whatever the environment prints goes to stderr."""
+    with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as replies:
         os.dup2(2, 1)
-        serve(sys.stdin.buffer, replies)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        serve(requests, replies)
 
 
 if __name__ == "__main__":

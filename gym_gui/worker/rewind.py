@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from gym_gui.worker import remake
+from gym_gui.worker import encode, remake
 from gym_gui.worker.encode import ObservationEncoder
 from gym_gui.worker.played_episode import PlayedEpisode
 from gym_gui.worker.resimulate import to_action
@@ -25,10 +25,18 @@ class Rewinder:
         self._spare: Any = None
         self._observation: Any = None
 
-    def goes_back(self, episode: PlayedEpisode) -> bool:
-        """Live the episode again up to before its last step; False where that is not possible."""
+    def goes_back(self, episode: PlayedEpisode) -> str:
+        """Live the episode again up to before its last step; return why it cannot, "" when done."""
         if not self.spec:
-            return False
+            return "this environment cannot be made a second time"
+        try:
+            same = self._lives_again(episode)
+        except Exception as error:  # noqa: BLE001 - whatever the second one does, the first goes on
+            self._spare = None
+            return f"a second environment failed: {type(error).__name__}: {error}"
+        return "" if same else "this environment does not repeat itself exactly"
+
+    def _lives_again(self, episode: PlayedEpisode) -> bool:
         if self._spare is None:
             self._spare = remake.again(self.spec)
         env, reset = self._spare, episode.reset
@@ -43,7 +51,8 @@ class Rewinder:
             return False
         for step in episode.steps[:-1]:
             seen, reward, *_ = env.step(to_action(env.action_space, step["action"]))
-            if float(reward) != step["reward"] or not self._same(seen, step):
+            equal = encode.number(encode.reward(reward)) == encode.number(step["reward"])
+            if not equal or not self._same(seen, step):
                 return False
         self._observation = seen
         return True

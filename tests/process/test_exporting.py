@@ -16,7 +16,7 @@ from PIL import Image
 from gym_gui.core.errors import StorageError, UsageError
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import EpisodeRecord, ResetRecord, RunSpec, RunState, StepRecord
-from gym_gui.services.exporting import Export, export
+from gym_gui.services.exporting import Export, export, pictures
 from gym_gui.services.exporting.work import ExportCancelledError
 from gym_gui.services.importing import import_minari
 from gym_gui.services.registry import RunRegistry
@@ -119,6 +119,13 @@ def test_a_minari_dataset_reads_back_with_equal_contents(run_dir, tmp_path, monk
         export(run_dir, Export(Path("cartpole/random-v0"), "minari"))
     with pytest.raises(UsageError):
         export(run_dir, Export(Path("no version"), "minari"))
+    with pytest.raises(UsageError, match="no id"):
+        export(run_dir, Export(Path("no_version"), "minari"))
+    (tmp_path / "file").write_text("")
+    with monkeypatch.context() as changed:
+        changed.setenv("MINARI_DATASETS_PATH", str(tmp_path / "file" / "datasets"))
+        with pytest.raises(StorageError, match="cannot be written"):
+            export(run_dir, Export(Path("cartpole/random-v1"), "minari"))
     assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["cartpole"]
 
 
@@ -129,6 +136,25 @@ def test_event_files_read_back_through_tensorboard(run_dir, tmp_path):
     found = EventAccumulator(str(tmp_path / "tb")).Reload()
     assert [event.value for event in found.Scalars("loss")] == [0.0, 0.5, 1.0, 1.5, 2.0]
     assert len(found.Scalars("episode/return")) == EPISODES
+
+
+def test_a_folder_that_holds_anything_is_left_as_it_is(run_dir, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    export(run_dir, Export(mine, "tensorboard"))
+    before = sorted(mine.iterdir())
+    assert len(before) == 1
+    with pytest.raises(UsageError, match="not empty"):
+        export(run_dir, Export(mine, "tensorboard"))
+    assert sorted(mine.iterdir()) == before
+
+
+def test_pictures_that_change_their_size_fill_the_video_of_the_first(tmp_path):
+    import imageio_ffmpeg
+
+    frames = [np.full((size, size + 9, 3), size, np.uint8) for size in (33, 50, 20)]
+    assert pictures._mp4(tmp_path / "v.mp4", iter(frames), 10.0) == 3
+    assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "v.mp4"))[0] == 3
 
 
 def test_an_episode_becomes_a_video_an_animation_and_a_picture(run_dir, tmp_path):

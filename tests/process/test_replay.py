@@ -103,10 +103,19 @@ class Dice(gymnasium.Env):
 """
 
 
-def test_an_environment_with_luck_of_its_own_is_said_to_have_left_the_recording(
-    gym_gui, tmp_path, monkeypatch
-):
-    (tmp_path / "dice_env.py").write_text(DICE)
+DRAWN = (
+    DICE
+    + """
+    metadata = {"render_modes": ["rgb_array"]}
+    render_mode = None
+    def render(self):
+        return np.full((8, 8, 3), random.randrange(256), np.uint8)
+"""
+)
+
+
+def roll_dice(gym_gui, tmp_path, monkeypatch, *options, env=DICE):
+    (tmp_path / "dice_env.py").write_text(env)
     script = tmp_path / "train.py"
     script.write_text(
         "import gymnasium, dice_env\n"
@@ -115,11 +124,38 @@ def test_an_environment_with_luck_of_its_own_is_said_to_have_left_the_recording(
         "for _ in range(5):\n    env.step(0)\nenv.reset()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    done = gym_gui("run", "--json", "--", script)
+    done = gym_gui("run", "--json", *options, "--", script)
     assert done.returncode == 0, done.stderr
+    return gym_gui.data_dir.run(json.loads(done.stdout)["run_id"])
+
+
+def test_an_environment_with_luck_of_its_own_is_said_to_have_left_the_recording(
+    gym_gui, tmp_path, monkeypatch
+):
+    roll_dice(gym_gui, tmp_path, monkeypatch)
     done = gym_gui("verify", "last")
     assert done.returncode == 1
     assert "observation" in done.stdout + done.stderr
+
+
+def test_recorded_pictures_are_written_of_what_does_not_repeat_itself(
+    gym_gui, tmp_path, monkeypatch
+):
+    run_dir = roll_dice(gym_gui, tmp_path, monkeypatch, "--record-frames", env=DRAWN)
+    with EpisodeReplay(run_dir, stream=0, episode=0) as replay:
+        moments = list(replay.moments())
+        assert [moment.step for moment in moments][-5:] == [0, 1, 2, 3, 4]
+        for moment in moments[-5:]:
+            stored = replay._stored_frame(moment.step)
+            assert stored is not None
+            assert np.array_equal(moment.frame, stored)
+    (tmp_path / "dice_env.py").unlink()
+    with EpisodeReplay(run_dir, stream=0, episode=0) as replay:
+        assert [moment.step for moment in replay.moments()] == [0, 1, 2, 3, 4]
+    done = gym_gui("replay", "last", "--headless")
+    assert done.returncode == 1
+    done = gym_gui("replay", "last", "--gif", tmp_path / "dice.gif")
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_episode_that_was_not_recorded_is_named(gym_gui, tmp_path):

@@ -54,7 +54,7 @@ def export(run_dir: RunDir, wanted: Export, *, progress: Progress = silent) -> i
     kind = wanted.kind or wanted.path.suffix.lower()
     if kind not in ENDINGS:
         raise UsageError(
-            f"{wanted.path.name} has no ending that is known.",
+            f"{wanted.path.name or wanted.path} has no ending that is known.",
             next_step=f"Use one of {', '.join(ENDINGS)}.",
         )
     if kind in TABLES:
@@ -85,10 +85,10 @@ def _pictures(run_dir: RunDir, wanted: Export, progress: Progress) -> int:
     from gym_gui.services.exporting.pictures import write_pictures
     from gym_gui.services.replay import EpisodeReplay, last_episode
 
-    stream, episode = wanted.stream or 0, wanted.episode
+    stream, episode = wanted.stream, wanted.episode
     if episode is None:
-        stream, episode = last_episode(run_dir)
-    with EpisodeReplay(run_dir, stream=stream, episode=episode) as replay:
+        stream, episode = last_episode(run_dir, stream=stream)
+    with EpisodeReplay(run_dir, stream=stream or 0, episode=episode) as replay:
         return write_pictures(
             replay,
             wanted.path,

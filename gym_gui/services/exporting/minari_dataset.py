@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import warnings
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gym_gui.core.errors import UsageError
+from gym_gui.core.errors import StorageError, UsageError
 from gym_gui.core.records import (
     STEP_HUMAN,
     STEP_INTERVENTION,
@@ -51,8 +52,11 @@ def write_dataset(
 
     try:
         parse_dataset_id(dataset_id)
-    except ValueError as error:
-        raise UsageError(f"{error}", next_step="Use an id such as cartpole/human-v0.") from error
+    except (ValueError, TypeError) as error:  # TypeError: of an id without a version
+        raise UsageError(
+            f"{dataset_id} is no id of a dataset.",
+            next_step="Use one such as cartpole/human-v0.",
+        ) from error
     root = _root()
     folder = root / dataset_id
     if folder.exists():
@@ -66,6 +70,27 @@ def write_dataset(
     if not episodes:
         cause = "In no finished episode a human acted." if by_human else "No episode has ended."
         raise UsageError(cause, next_step="Choose another run.")
+    try:
+        _create(minari, root, dataset_id, episodes, spec, spaces, author, info)
+    except OSError as error:
+        raise StorageError(
+            f"{folder} cannot be written: {error.strerror or error}.",
+            next_step=f"Make room, or name another folder in {_ROOT}.",
+        ) from error
+    return folder
+
+
+def _create(
+    minari: Any,
+    root: Path,
+    dataset_id: str,
+    episodes: Sequence[Any],
+    spec: Any,
+    spaces: tuple[Any, Any],
+    author: str,
+    info: StreamInfo,
+) -> None:
+    """Let minari write it aside, and move it to its place once it is whole."""
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".gym-gui-", dir=root) as part, _datasets_in(Path(part)):
         with warnings.catch_warnings():
@@ -81,9 +106,9 @@ def write_dataset(
                 data_format="arrow",
                 jpeg_encoding=False,
             )
+        folder = root / dataset_id
         folder.parent.mkdir(parents=True, exist_ok=True)
         (Path(part) / dataset_id).replace(folder)
-    return folder
 
 
 def read_dataset(dataset_id: str) -> Any:
@@ -141,13 +166,21 @@ def _spaces(info: StreamInfo) -> tuple[Any, tuple[Any, Any]]:
     import gymnasium
     from gymnasium.envs.registration import EnvSpec
 
+    if not info.spec_json or "pettingzoo" in json.loads(info.spec_json):
+        why = info.note or "Minari keeps environments of one agent"
+        raise UsageError(
+            f"{info.env_id} cannot become a Minari dataset: {why}.",
+            next_step="A table holds its steps too: .parquet, .csv or .jsonl.",
+        )
     try:
-        spec = EnvSpec.from_json(info.spec_json)
-        env = gymnasium.make(spec)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what gymnasium thinks of the environment
+            spec = EnvSpec.from_json(info.spec_json)
+            env = gymnasium.make(spec)
     except Exception as error:
         raise UsageError(
             f"The environment {info.env_id} cannot be made here: {error}.",
-            next_step="Export from an interpreter that has it installed.",
+            next_step="Install its package beside gym-gui.",
         ) from error
     spaces = env.observation_space, env.action_space
     env.close()

@@ -120,17 +120,25 @@ def _mp4(path: Path, frames: Iterator[np.ndarray], frames_per_s: float) -> int:
         codec="libx264",
         quality=8,
         macro_block_size=2,
+        ffmpeg_log_level="quiet",
         output_params=["-f", "mp4"],
     )
     writer.send(None)
     count = 0
     try:
-        for frame in chain([first], map(_even, frames)):
-            writer.send(np.ascontiguousarray(frame))
+        for frame in chain([first], frames):
+            writer.send(np.ascontiguousarray(_sized(frame, height, width)))
             count += 1
     finally:
         writer.close()
     return count
+
+
+def _sized(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return the frame in a video's size: cut off, or filled up by its last rows and columns."""
+    frame = frame[:height, :width]
+    missing = height - frame.shape[0], width - frame.shape[1]
+    return np.pad(frame, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
 
 
 def _even(frame: np.ndarray) -> np.ndarray:

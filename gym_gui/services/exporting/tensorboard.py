@@ -11,7 +11,10 @@ from gym_gui.telemetry.reader import RunReader
 
 
 def write_events(store: Path, folder: Path, *, progress: Progress) -> int:
-    """Write one event file into a new ``folder``; return the number of points."""
+    """Write one event file into a new or empty ``folder``; return the number of points.
+
+    Raises UsageError for a folder that holds anything, which stays as it is.
+    """
     try:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
@@ -21,6 +24,12 @@ def write_events(store: Path, folder: Path, *, progress: Progress) -> int:
             "TensorBoard event files need tensorboard.",
             next_step="Install it: pip install tensorboard.",
         ) from error
+    folder = folder.absolute()
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(
+            f"The folder {folder} is not empty.",
+            next_step="Name a new one: nothing in it is overwritten.",
+        )
     done = 0
     with RunReader(store) as reader, whole(folder) as part:
         totals = reader.totals()

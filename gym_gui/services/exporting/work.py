@@ -33,15 +33,15 @@ def advance(progress: Progress, done: int, total: int) -> None:
 def whole(path: Path) -> Iterator[Path]:
     """Give a place to write to; it becomes ``path`` when the block ends without an error.
 
-    What was at ``path`` before stays until then. The place is a file's or a folder's name with
-    the same ending.
+    A file that was at ``path`` before stays until then; a folder there must be empty. The place
+    is a file's or a folder's name with the same ending.
     """
     part = path.with_name(f".{os.getpid()}.part.{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         if part.is_dir() and path.is_dir():
-            shutil.rmtree(path)
+            path.rmdir()  # an empty one only: nobody's files go
         part.replace(path)
     except OSError as error:
         raise StorageError(

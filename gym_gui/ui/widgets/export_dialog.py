@@ -133,6 +133,8 @@ class ExportDialog(QtWidgets.QDialog):
         kind = self.kind.currentData()
         if kind == "tensorboard":
             path = QtWidgets.QFileDialog.getExistingDirectory(self, self.tr("Write to"))
+            if path and any(Path(path).iterdir()):  # a folder of its own in there
+                path = str(Path(path) / Path(self._proposed(kind)).name)
         else:
             path, _ = QtWidgets.QFileDialog.getSaveFileName(
                 self, self.tr("Write to"), self.path.text(), f"*{kind}"
@@ -144,8 +146,11 @@ class ExportDialog(QtWidgets.QDialog):
         """Return what the fields ask for."""
         kind = str(self.kind.currentData())
         pictures = kind in _PICTURES
+        path = Path(self.path.text().strip()).expanduser()
+        if kind.startswith(".") and path.suffix.lower() != kind:
+            path = path.with_name(path.name + kind)
         return Export(
-            Path(self.path.text()).expanduser(),
+            path,
             kind,
             str(self.what.currentData()),
             self._stream if pictures else None,
@@ -158,6 +163,9 @@ class ExportDialog(QtWidgets.QDialog):
 
     def begin(self) -> None:
         """Write it, elsewhere than on the GUI thread."""
+        if not self.path.text().strip():
+            self.note.setText(self.tr("Say where to write it."))
+            return
         wanted = self.wanted()
         self._cancel.clear()
         self._set_running(True)

@@ -38,11 +38,12 @@ class PlayHud(QtWidgets.QFrame):
         row.addWidget(self.actor)
         self._returns: dict[str, float] = {}
         self.interventions = 0
+        self._step = 0
         self.clear()
 
     def clear(self) -> None:
         """Show that nothing is played."""
-        self._returns, self.interventions = {}, 0
+        self._returns, self.interventions, self._step = {}, 0, 0
         for name in _NUMBERS:
             self._show(name, "–")
         self.actor.setText("")
@@ -52,7 +53,7 @@ class PlayHud(QtWidgets.QFrame):
         return self._numbers[name].property("value")
 
     def begin(self, record: ResetRecord) -> None:
-        self._returns, self.interventions = {}, 0
+        self._returns, self.interventions, self._step = {}, 0, 0
         for name, value in zip(_NUMBERS, (record.episode, 0, "–", 0, record.seed), strict=True):
             self._show(name, str(value))
         self.actor.setText("")
@@ -68,8 +69,16 @@ class PlayHud(QtWidgets.QFrame):
 
     def place(self, situation: Situation) -> None:
         """Show where the episode stands, after steps were taken back too."""
-        if not situation.over:
-            self._show("Step", str(situation.step))
+        if situation.over:
+            return
+        if situation.step < self._step:
+            self._show("Reward", "–")
+            self.actor.setText("")
+            if not situation.turn:
+                self._returns = {"": situation.return_}
+                self._show("Return", self._returns_text())
+        self._step = situation.step
+        self._show("Step", str(situation.step))
 
     def finish(self, record: EpisodeRecord) -> None:
         self._returns[record.agent] = record.return_

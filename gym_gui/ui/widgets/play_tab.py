@@ -113,6 +113,7 @@ class PlayTab(QtWidgets.QWidget):
         take_back.activated.connect(self.undo.click)
         session.started.connect(self._started)
         session.frame_ready.connect(self.screen_.show_image)
+        session.blank.connect(self._blank)
         session.began.connect(self._began)
         session.stepped.connect(self._stepped)
         session.situation_changed.connect(self._situation)
@@ -192,6 +193,12 @@ class PlayTab(QtWidgets.QWidget):
         self.keys.load(self.setup.env_id, about)
         self._say(self.tr("Recorded as {}.").format(run_id))
         self.screen_.setFocus()
+
+    @QtCore.Slot(str)
+    def _blank(self, why: str) -> None:
+        text = self.tr("There is no picture of this environment: {}. Its numbers are below.")
+        if text.format(why) != self.screen_.empty or not self.screen_.image.isNull():
+            self.screen_.clear(text.format(why))
 
     @QtCore.Slot(object)
     def _began(self, record: Any) -> None:

@@ -148,7 +148,13 @@ class ReplayPane(QtWidgets.QWidget):
 
     @QtCore.Slot(object, float)
     def _checked(self, divergence: Any, frames_per_s: float) -> None:
-        if divergence is None:
+        if divergence is not None and self.episode is not None and self.episode.recorded:
+            self._say(
+                self.tr("Recorded pictures. Simulated again it does not repeat itself: {}.").format(
+                    divergence
+                )
+            )
+        elif divergence is None:
             self._say(self.tr("Simulated again: every reward and observation is as recorded."))
         else:
             self._say(

@@ -157,7 +157,9 @@ class ReplayTab(QtWidgets.QWidget):
         self.bar.timeline.show_steps(episode.steps)
         wanted = self._wanted
         here = wanted is not None and wanted[:2] == (episode.stream, episode.episode)
-        self.go_to_step(wanted[2] if wanted is not None and here else -1)
+        step = wanted[2] if wanted is not None and here else -1
+        # Recorded pictures begin after the first step: nothing needs to be simulated for them.
+        self.go_to_step(max(step, 0) if episode.recorded else step)
         if self.beside is not None:
             self._open_beside(episode)
 

@@ -1,0 +1,38 @@
+"""Where the episodes are that one wants to see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gym_gui.core.errors import ReplayError
+from gym_gui.services.replay_index import JUMPS, EpisodeIndex
+
+NAN = float("nan")
+
+
+def index(*returns: float, length: tuple[int, ...] = (3, 5, 2, 4)) -> EpisodeIndex:
+    count = len(returns)
+    numbers = np.arange(count)
+    success = np.array([NAN, 0.0, 1.0, 1.0][:count])
+    return EpisodeIndex(numbers * 0, numbers, np.array(length[:count]), np.array(returns), success)
+
+
+def test_jumps_pass_over_returns_that_are_no_number() -> None:
+    found = index(NAN, 2.0, -1.0, NAN)
+    assert [found.jump(where) for where in ("best", "worst", "longest")] == [1, 2, 1]
+    assert [found.jump(where) for where in ("first success", "last")] == [2, 3]
+
+
+@pytest.mark.parametrize("where", ["best", "worst"])
+def test_a_run_without_any_number_says_so(where: str) -> None:
+    with pytest.raises(ReplayError, match="is a number"):
+        index(NAN, NAN).jump(where)
+
+
+@pytest.mark.parametrize("where", [jump for jump in JUMPS if jump not in ("largest reward",)])
+def test_one_episode_or_none(where: str) -> None:
+    if where != "first success":
+        assert index(1.0).jump(where) == 0
+    with pytest.raises(ReplayError):
+        index().jump(where)
