@@ -57,10 +57,15 @@ class Patient(QtCore.QObject):
         self._question, self._failure, self._tries = (function, done, failed), None, 0
         self._try()
 
+    def drop(self) -> None:
+        """Forget the question; it is not asked any more."""
+        self._timer.stop()
+        self._forget()
+        self._question = self._failure = None
+
     def close(self) -> None:
         """Ask no more. Twice is safe."""
-        self._timer.stop()
-        self._question = None
+        self.drop()
         self._background.close()
 
     def _try(self) -> None:

@@ -5,6 +5,7 @@ Arrays are numpy float64. Reading goes through ``RunReader``; nothing here knows
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from gym_gui.core.errors import UsageError
+from gym_gui.core.errors import StorageError, UsageError
 from gym_gui.core.records import RunSpec
 from gym_gui.telemetry.curves import Curve, decimate
 from gym_gui.telemetry.reader import RunReader
@@ -78,10 +79,10 @@ def read_curve(path: Path, run_id: str, *, what: str = RETURN, by: str = "steps"
 
 
 def names_of(paths: Iterable[Path]) -> list[str]:
-    """Return everything that ``read_curve`` can read of any of the runs."""
+    """Return everything that ``read_curve`` can read of any of the runs that can be read."""
     found: dict[str, None] = {RETURN: None, LENGTH: None}
     for path in paths:
-        with RunReader(path) as reader:
+        with contextlib.suppress(StorageError), RunReader(path) as reader:
             if reader.query("SELECT 1 FROM episodes WHERE success IS NOT NULL LIMIT 1"):
                 found[SUCCESS] = None
             found.update(dict.fromkeys(reader.metric_names()))

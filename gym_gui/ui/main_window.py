@@ -14,7 +14,7 @@ from __future__ import annotations
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.background import Background
-from gym_gui.core.errors import DaemonVersionError
+from gym_gui.core.errors import DaemonVersionError, StorageError
 from gym_gui.core.records import RunRecord, RunSpec, RunState
 from gym_gui.ui.actions import fill_menu_bar, make_actions, run_menu
 from gym_gui.ui.context import ProgramContext
@@ -149,7 +149,21 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
     def _take_runs(self, records: list[RunRecord]) -> None:
         for record in records:
             record.spec = self._edited.get(record.run_id, record.spec)
+            self._show_run_trouble(record)
         self.model.update(records)
+
+    def _show_run_trouble(self, record: RunRecord) -> None:
+        """Say what keeps a run from being recorded where it is looked for, until it is over."""
+        what = f"run {record.run_id}"
+        for tab in self._agent_tabs.get(record.run_id, []):
+            tab.trouble.tell_run(record)
+        if record.trouble:
+            name = record.spec.name or record.run_id
+            told = StorageError(f"{name}: {record.trouble}")
+            if self.problems.hold(what, told):
+                self.status.say(told.message, seconds=15)
+        else:
+            self.problems.solve(what)
 
     def show_edited(self, record: RunRecord) -> None:
         """Show a run's new name, group, tags and notes from now on."""
@@ -180,6 +194,9 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
 
     def _host(self, tab: FastLaneTab, *, select: bool) -> None:
         self._agent_tabs.setdefault(tab.run_id, []).append(tab)
+        record = self.context.record(tab.run_id)
+        if record is not None:
+            tab.trouble.tell_run(record)
         tab.captured.connect(lambda path: self.status.say(self.tr("Saved {}").format(path)))
         tab.failed.connect(lambda error: self.report("capture", error))
         tab.tile_requested.connect(lambda stream, tile: self.open_tile(tab.run_id, stream, tile))
@@ -405,9 +422,10 @@ def ending(record: RunRecord) -> str:
     """Return in plain words how a run ended."""
     length = duration(record.started_ns, record.ended_ns) if record.started_ns else ""
     after = f" after {length}" if length else ""
+    lost = f" kept; {record.dropped:,} records not, for want of room" if record.dropped else ""
     words = {
-        "finished": f"The training finished{after}: {record.steps:,} steps, all kept.",
-        "cancelled": f"Stopped{after}; the {record.steps:,} recorded steps are kept.",
+        "finished": f"The training finished{after}: {record.steps:,} steps{lost or ', all kept'}.",
+        "cancelled": f"Stopped{after}: {record.steps:,} steps{lost or ', all kept'}.",
         "failed": f"It failed{after}. {record.cause}".strip(),
     }
     return words.get(record.state.value, record.state.value)

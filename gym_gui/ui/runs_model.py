@@ -10,7 +10,7 @@ from PySide6 import QtCore, QtGui
 
 from gym_gui.core.records import RunRecord, RunState
 from gym_gui.ui import theme
-from gym_gui.ui.icons import dot
+from gym_gui.ui.icons import dot, icon
 from gym_gui.ui.words import age, compact, number, size, some
 
 Index: TypeAlias = QtCore.QModelIndex | QtCore.QPersistentModelIndex
@@ -24,7 +24,7 @@ COLUMNS: tuple[Column, ...] = (  # title, value to sort by, its text, whether it
     ("Best", lambda model, run: run.best_return, number, True),
     ("Age", lambda model, run: -run.created_ns, lambda value: age(-value), True),
     ("Steps/s", lambda model, run: model.rate(run), some, True),
-    ("State", lambda model, run: run.state.value, str, False),
+    ("State", lambda model, run: state_text(run), str, False),
     ("Worker", lambda model, run: run.spec.worker, str, False),
     ("Size", lambda model, run: run.size_bytes, size, True),
     ("Group", lambda model, run: run.spec.group, str, False),
@@ -279,7 +279,9 @@ class RunsModel(QtCore.QAbstractTableModel):
         if role == QtCore.Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(column)
         if role == QtCore.Qt.ItemDataRole.DecorationRole and column == NAME:
-            return dot(state_colour(run.state))
+            return icon("warning", "warn") if is_troubled(run) else dot(state_colour(run.state))
+        if role == QtCore.Qt.ItemDataRole.ForegroundRole and column == STATE and is_troubled(run):
+            return QtGui.QColor(theme.current().warn)
         if role == QtCore.Qt.ItemDataRole.ForegroundRole and column not in (NAME, STATE):
             return QtGui.QColor(theme.current().muted) if run.state.is_final else None
         if role == QtCore.Qt.ItemDataRole.ToolTipRole:
@@ -305,6 +307,20 @@ def state_colour(state: RunState) -> str:
     }.get(state, shades.muted)
 
 
+def is_troubled(run: RunRecord) -> bool:
+    """Tell whether something keeps the run from being recorded, or has kept records from it."""
+    return bool(run.trouble or run.dropped)
+
+
+def state_text(run: RunRecord) -> str:
+    """Return a run's state with what its recording lacks."""
+    if run.dropped:
+        return f"{run.state.value}, {compact(run.dropped)} not recorded"
+    if run.trouble:
+        return f"{run.state.value}, " + ("damaged" if run.state.is_final else "recording waits")
+    return run.state.value
+
+
 def describe(run: RunRecord) -> str:
     """Return a run in a few lines of plain words."""
     lines = [run.spec.name or run.run_id, f"{run.run_id} · {run.state.value}"]
@@ -314,7 +330,7 @@ def describe(run: RunRecord) -> str:
         lines.append(run.trouble)
     lines.append(f"{run.steps:,} steps, {run.episodes:,} episodes")
     if run.rejected or run.dropped:
-        lines.append(f"{run.rejected:,} records rejected, {run.dropped:,} not recorded")
+        lines.append(f"{run.dropped:,} records not kept, {run.rejected:,} rejected")
     if run.spec.tags:
         lines.append("tags: " + ", ".join(run.spec.tags))
     return "\n".join(lines)

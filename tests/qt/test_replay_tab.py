@@ -108,7 +108,7 @@ def test_jumps_playing_and_another_run_beside(qtbot, gym_gui, tmp_path, open_tab
 def test_a_run_that_is_not_there_is_said(qtbot, gym_gui, open_tab) -> None:
     gym_gui.data_dir.create()
     tab = open_tab(new_run_id("none"))
-    qtbot.waitUntil(lambda: bool(tab.pane.message.text()), timeout=30_000)
+    qtbot.waitUntil(lambda: bool(tab.trouble.told), timeout=30_000)
     tab.go_to_step(3)
     assert tab.pane.shown == -2
 

@@ -45,7 +45,7 @@ class Answer:
     bars: list[Bars] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     small: dict[str, list[Shown]] = field(default_factory=dict)  # by name
-    problems: list[str] = field(default_factory=list)
+    unread: dict[str, GymGuiError] = field(default_factory=dict)  # runs that cannot be read, why
 
 
 def answer(question: Question, data_dir: DataDir, records: Mapping[str, RunRecord]) -> Answer:
@@ -61,7 +61,7 @@ def answer(question: Question, data_dir: DataDir, records: Mapping[str, RunRecor
             found.curves.append(curve)
             present.append(path)
         except GymGuiError as error:
-            found.problems.append(f"{found.labels[run_id]}: {error}")
+            found.unread[run_id] = error
     found.names = analytics.names_of(present)
     found.differences = analytics.differences(specs) if len(specs) > 1 else []
     groups = _groups(found.curves, question.group, records, labels)

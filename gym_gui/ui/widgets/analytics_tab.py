@@ -12,14 +12,18 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.background import Background
+from gym_gui.controllers.patient import Patient, signs_of
+from gym_gui.core.errors import GymGuiError, StoreMissingError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunRecord
 from gym_gui.services.registry import RunRegistry
 from gym_gui.telemetry import analytics
+from gym_gui.telemetry.reader import RunReader
 from gym_gui.ui.widgets.analytics_answer import Answer, Question, answer, table
 from gym_gui.ui.widgets.analytics_grid import PlotGrid
 from gym_gui.ui.widgets.analytics_plot import COLOURS, CurvePlot
 from gym_gui.ui.widgets.analytics_tables import ORDERS, EpisodePages, ResultsTable, SettingsTable
+from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 from gym_gui.ui.words import run_labels
 
 REFRESH_MS = 3_000  # while a chosen run is still training
@@ -38,6 +42,9 @@ class AnalyticsTab(QtWidgets.QWidget):
         super().__init__(parent)
         self._data_dir = data_dir
         self._background = Background(self)
+        self._listing = Patient(self, sign=lambda: signs_of(data_dir.registry))
+        self._unread: dict[str, Path] = {}  # files that could not be read
+        self._mending = Patient(self, sign=lambda: signs_of(*self._unread.values()))
         self._records: dict[str, RunRecord] = {}
         self._answer = Answer(Question())
         self._first = run_id
@@ -57,6 +64,8 @@ class AnalyticsTab(QtWidgets.QWidget):
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         layout.addLayout(self._make_controls())
+        self.trouble = TroubleStrip()
+        layout.addWidget(self.trouble)
         split = QtWidgets.QSplitter()
         split.addWidget(self._make_list())
         self.pages = QtWidgets.QTabWidget()
@@ -167,6 +176,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         head.addWidget(self.order)
         column.addLayout(head)
         self.episodes = EpisodePages(self)
+        self.episodes.failed.connect(lambda error: self.of_run.setText(str(error)))
         self.table = QtWidgets.QTableView()
         self.table.setModel(self.episodes)
         self.table.setAccessibleName(self.tr("Episodes"))
@@ -185,13 +195,18 @@ class AnalyticsTab(QtWidgets.QWidget):
 
     def load_runs(self) -> None:
         """Read the registry again."""
-        self._background.run(self._read_runs, done=self._take_runs, failed=self._failed)
+        self._listing.ask(
+            self._read_runs,
+            done=self._take_runs,
+            failed=lambda error: self.trouble.tell("list", error),
+        )
 
     def _read_runs(self) -> list[RunRecord]:
         with RunRegistry(self._data_dir) as registry:
             return registry.list()
 
     def _take_runs(self, records: list[RunRecord]) -> None:
+        self.trouble.solve("list")
         known = set(self._records)
         self._records = {record.run_id: record for record in records}
         labels = run_labels(records)
@@ -297,6 +312,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         self.settings.show_differences(found.differences, names)
         self._colour(found)
         self._say(found)
+        self._wait_for(found)
         self._show_episodes()
         if self._again:
             self.refresh()
@@ -340,13 +356,39 @@ class AnalyticsTab(QtWidgets.QWidget):
         points = sum(len(curve) for curve in found.curves)
         if not found.question.runs:
             text = self.tr("Tick the runs to compare.")
-        elif found.problems:
-            text = " ".join(found.problems)
+        elif found.unread and not any(self._is_news(*one) for one in found.unread.items()):
+            labels = ", ".join(found.labels[run_id] for run_id in found.unread)
+            text = self.tr("{}: nothing is recorded yet.").format(labels)
         elif not points:
             text = self.tr("Nothing to show yet: no episode has ended.")
         else:
             text = self.tr("{} points of {} runs").format(f"{points:,}", len(found.curves))
         self.message.setText(text)
+
+    def _wait_for(self, found: Answer) -> None:
+        """Say which run cannot be read, and draw again as soon as all can be."""
+        self._unread = {run_id: self._data_dir.run(run_id).store for run_id in found.unread}
+        for run_id, error in found.unread.items():
+            if self._is_news(run_id, error):
+                named = type(error)(
+                    f"{found.labels[run_id]}: {error.message}", next_step=error.next_step
+                )
+                named.__cause__ = error
+                self.trouble.tell("files", named)
+                break
+        else:
+            self.trouble.solve("files")
+        if not self._unread:
+            self._mending.drop()
+        elif not self._mending.waits:
+            paths = tuple(self._unread.values())
+            self._mending.ask(
+                lambda: _open_all(paths), done=lambda _: self.ask(), failed=lambda _: None
+            )
+
+    def _is_news(self, run_id: str, error: GymGuiError) -> bool:
+        """A run that has only just begun has no file yet: that is no trouble."""
+        return not isinstance(error, StoreMissingError) or bool(self._records[run_id].steps)
 
     def _failed(self, error: Exception) -> None:
         self._asking = False
@@ -416,11 +458,20 @@ class AnalyticsTab(QtWidgets.QWidget):
         self._timer.stop()
         self._delay.stop()
         self._background.close()
+        self._listing.close()
+        self._mending.close()
         self.episodes.close()
 
     def closeEvent(self, event: QtGui.QCloseEvent) -> None:
         self.cleanup()
         super().closeEvent(event)
+
+
+def _open_all(paths: Sequence[Path]) -> None:
+    """Raise what keeps one of the runs from being read."""
+    for path in paths:
+        with RunReader(path) as reader:
+            reader.totals()
 
 
 def make_tab(context: Any, run_id: str, parent: QtWidgets.QWidget | None = None) -> AnalyticsTab:

@@ -33,6 +33,8 @@ _RIGHT = int(QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignV
 class EpisodePages(QtCore.QAbstractTableModel):
     """All episodes of one run, read in pages off the GUI thread as they come into view."""
 
+    failed = QtCore.Signal(object)  # why the run cannot be read
+
     def __init__(self, parent: QtCore.QObject | None = None) -> None:
         super().__init__(parent)
         self._background = Background(self)
@@ -55,7 +57,7 @@ class EpisodePages(QtCore.QAbstractTableModel):
         self._background.run(
             lambda: _count(path),
             done=lambda count: self._take_count(generation, count),
-            failed=lambda _: self._take_count(generation, 0),
+            failed=lambda error: self._count_failed(generation, error),
         )
 
     def episode(self, row: int) -> EpisodeRecord | None:
@@ -92,6 +94,11 @@ class EpisodePages(QtCore.QAbstractTableModel):
         across = orientation == QtCore.Qt.Orientation.Horizontal
         shown = role == QtCore.Qt.ItemDataRole.DisplayRole
         return _TITLES[section] if across and shown else None
+
+    def _count_failed(self, generation: int, error: Exception) -> None:
+        if generation == self._generation:
+            self._take_count(generation, 0)
+            self.failed.emit(error)
 
     def _take_count(self, generation: int, count: int) -> None:
         if generation == self._generation:

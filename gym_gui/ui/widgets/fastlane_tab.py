@@ -18,6 +18,7 @@ from gym_gui.ui.renderers.fastlane_item import FastLaneItem
 from gym_gui.ui.translate import mark, tr
 from gym_gui.ui.widgets.capture import Film, save_png
 from gym_gui.ui.widgets.fastlane_bar import FastLaneBar
+from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 
 QML = Path(__file__).resolve().parents[1] / "qml" / "FastLaneView.qml"
 
@@ -116,7 +117,9 @@ class FastLaneTab(QtWidgets.QWidget):
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
+        self.trouble = TroubleStrip()
         layout.addWidget(self._bar)
+        layout.addWidget(self.trouble)
         layout.addWidget(self._quick, 1)
 
     def _connect(self) -> None:

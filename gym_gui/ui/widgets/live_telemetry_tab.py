@@ -11,7 +11,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.background import Background
 from gym_gui.controllers.patient import Patient, signs_of
-from gym_gui.core.errors import StorageError, StoreMissingError, UsageError
+from gym_gui.core.errors import StoreMissingError, UsageError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import EpisodeRecord, RunRecord
 from gym_gui.services.workers import get_worker
@@ -302,10 +302,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         if record.state.is_final and not self._complete:
             self._complete = True
             self._read_file()
-        if record.trouble:
-            self.trouble.tell("run", StorageError(record.trouble))
-        else:
-            self.trouble.solve("run")
+        self.trouble.tell_run(record)
         self._status.setText(self._status_text(record))
         self._dirty = True
 

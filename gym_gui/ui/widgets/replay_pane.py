@@ -9,6 +9,7 @@ import numpy as np
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.replay_player import Opened, ReplayPlayer
+from gym_gui.core.errors import StorageError
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import STEP_HUMAN, STEP_INTERVENTION
 from gym_gui.telemetry.rows import finite_text
@@ -169,7 +170,10 @@ class ReplayPane(QtWidgets.QWidget):
 
     @QtCore.Slot(object)
     def _failed(self, error: Any) -> None:
-        self._say(_words(error), bad=True)
+        if isinstance(error, StorageError):
+            self._say("")  # the tab says it, and when it is over
+        else:
+            self._say(_words(error), bad=True)
 
     @QtCore.Slot(object)
     def refuse(self, error: Any) -> None:

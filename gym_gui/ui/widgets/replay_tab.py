@@ -8,7 +8,9 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.controllers.background import Background
+from gym_gui.controllers.patient import Patient, signs_of
 from gym_gui.controllers.replay_player import Opened
+from gym_gui.core.errors import StorageError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunRecord
 from gym_gui.services.registry import RunRegistry
@@ -16,6 +18,7 @@ from gym_gui.services.replay_index import EpisodeIndex, episode_index, largest_r
 from gym_gui.ui.widgets.export_dialog import ExportDialog
 from gym_gui.ui.widgets.replay_bar import ReplayBar
 from gym_gui.ui.widgets.replay_pane import ReplayPane
+from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 from gym_gui.ui.widgets.verify_strip import VerifyStrip
 from gym_gui.ui.words import run_labels
 
@@ -34,6 +37,9 @@ class ReplayTab(QtWidgets.QWidget):
         self._data_dir = data_dir
         self._run_dir = data_dir.run(run_id)
         self._background = Background(self)
+        files = (self._run_dir.root, self._run_dir.store)
+        self._reading = Patient(self, sign=lambda: signs_of(*files))
+        self._listing = Patient(self, sign=lambda: signs_of(data_dir.registry))
         self._index: EpisodeIndex | None = None
         self._wanted: tuple[int, int, int] | None = None  # stream, episode, step
         self._pace = PACE
@@ -57,9 +63,13 @@ class ReplayTab(QtWidgets.QWidget):
         top.addWidget(self.verify, 1)
         top.addWidget(self.export)
         layout.addLayout(top)
+        self.trouble = TroubleStrip()
+        layout.addWidget(self.trouble)
         self.pane = ReplayPane(self._run_dir)
         self.pane.opened.connect(self._opened)
         self.pane.paced.connect(self._set_pace)
+        queued = QtCore.Qt.ConnectionType.QueuedConnection
+        self.pane.player.failed.connect(self._player_failed, queued)
         self._panes = QtWidgets.QSplitter()
         self._panes.setChildrenCollapsible(False)
         self._panes.addWidget(self.pane)
@@ -76,11 +86,22 @@ class ReplayTab(QtWidgets.QWidget):
 
     def load(self) -> None:
         """Read which episodes and which other runs of the same environment there are."""
-        self._background.run(
-            lambda: (episode_index(self._run_dir), self._others()),
-            done=lambda found: self._loaded(*found),
-            failed=self.pane._failed,
+        self._read_index()
+        self._listing.ask(self._others, done=self._offer_others, failed=lambda _: None)
+
+    def _read_index(self) -> None:
+        self._reading.ask(
+            lambda: episode_index(self._run_dir),
+            done=self._loaded,
+            failed=lambda error: self.trouble.tell("file", error),
         )
+
+    @QtCore.Slot(object)
+    def _player_failed(self, error: Exception) -> None:
+        """A file that cannot be read now is read as soon as it can be; the pane says the rest."""
+        if isinstance(error, StorageError):
+            self.trouble.tell("file", error)
+            self._read_index()
 
     def _others(self) -> list[RunRecord]:
         with RunRegistry(self._data_dir) as registry:
@@ -93,11 +114,14 @@ class ReplayTab(QtWidgets.QWidget):
             if run.run_id != self.run_id and (not env_id or run.spec.env_id in ("", env_id))
         ]
 
-    def _loaded(self, index: EpisodeIndex, others: list[RunRecord]) -> None:
-        self._index = index
-        self.bar.set_episodes(len(index))
+    def _offer_others(self, others: list[RunRecord]) -> None:
         for run_id, label in run_labels(others).items():
             self.bar.beside.addItem(label, run_id)
+
+    def _loaded(self, index: EpisodeIndex) -> None:
+        self.trouble.solve("file")
+        self._index = index
+        self.bar.set_episodes(len(index))
         if self._wanted is not None:
             self.show_episode(*self._wanted)
         elif len(index):
@@ -253,6 +277,8 @@ class ReplayTab(QtWidgets.QWidget):
         """Let go of threads and children. Twice is safe."""
         self._timer.stop()
         self._background.close()
+        self._reading.close()
+        self._listing.close()
         self.verify.cleanup()
         self.pane.cleanup()
         if self.beside is not None:

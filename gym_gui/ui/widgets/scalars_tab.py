@@ -15,6 +15,7 @@ from gym_gui.services.learner_logs import Points
 from gym_gui.telemetry.analytics import Pyramid, smooth
 from gym_gui.ui import theme
 from gym_gui.ui.widgets.analytics_plot import CurvePlot, Shown
+from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 
 POLL_MS = 1_500
 PLOTS = 9  # shown at once; more are reached by choosing others
@@ -85,6 +86,8 @@ class ScalarsTab(QtWidgets.QWidget):
         )
         self.head.addWidget(self._line, 1)
         layout.addLayout(self.head)
+        self.trouble = TroubleStrip()
+        layout.addWidget(self.trouble)
         split = QtWidgets.QSplitter()
         split.addWidget(self._build_tags())
         self._page = QtWidgets.QWidget()
@@ -194,10 +197,11 @@ class ScalarsTab(QtWidgets.QWidget):
 
     def _failed(self, error: Exception) -> None:
         self._asking = False
-        self._line.setText(str(error))
+        self.trouble.tell("read", error)
 
     def _take(self, found: Scalars) -> None:
         self._asking = False
+        self.trouble.solve("read")
         self._found = found
         line = found.line or self.tr(self.empty)
         if found.unread:

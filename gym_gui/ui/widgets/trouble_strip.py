@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
+from gym_gui.core.errors import StorageError
+from gym_gui.core.records import RunRecord
 from gym_gui.ui.icons import icon
 from gym_gui.ui.widgets.problems_panel import Problem
 
@@ -88,6 +90,13 @@ class TroubleStrip(QtWidgets.QFrame):
         if action is not None:
             self._actions[what] = action
         self._fill()
+
+    def tell_run(self, run: RunRecord) -> None:
+        """Tell what keeps a run from being recorded, if anything does."""
+        if run.trouble:
+            self.tell("run", StorageError(run.trouble))
+        else:
+            self.solve("run")
 
     def solve(self, what: str) -> None:
         """Take a trouble away: its cause is gone."""
