@@ -141,7 +141,7 @@ def run_menu(
         name = action.objectName()
         if action.data() != "Run" or (name == "stop_run" and is_final):
             continue
-        if name in STARTS_GROUP:
+        if name in STARTS_GROUP or (is_final and name == "run_again"):
             menu.addSeparator()
         menu.addAction(action)
     return menu

@@ -91,7 +91,8 @@ def _palette(theme: Theme) -> QtGui.QPalette:
 def _style_sheet(theme: Theme) -> str:
     values = {key: value for key, value in vars(theme).items() if key != "name"}
     sheet = _SHEET
-    for key, name in (("@chevron-up", "chevron-up"), ("@chevron", "chevron")):
+    for name in ("chevron-up", "chevron", "check"):
+        key = f"@{name}"
         sheet = sheet.replace(key, (RESOURCES / f"{name}-{theme.name}.png").as_posix())
     for key in sorted(values, key=len, reverse=True):
         sheet = sheet.replace(f"@{key}", values[key])
@@ -101,10 +102,9 @@ def _style_sheet(theme: Theme) -> str:
 _SHEET = """
 QMainWindow, QDialog { background: @window; }
 #palette { border: 1px solid @line; }
-QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; button-layout: 3; }
 QToolTip { background: @surface; color: @text; border: 1px solid @line; padding: 4px 6px; }
-QSplitter::handle { background: @line; }
-QSplitter::handle:horizontal { width: 1px; }
+QSplitter::handle { background: @line; width: 1px; height: 1px; }
 QMenuBar { background: @window; border-bottom: 1px solid @line; padding: 1px 4px; }
 QMenuBar::item { padding: 4px 9px; border-radius: 4px; background: transparent; }
 QMenuBar::item:selected { background: @raised; }
@@ -121,6 +121,7 @@ QTabBar::tab {
 }
 QTabBar::tab:hover { color: @text; }
 QTabBar::tab:selected { color: @text; border-bottom: 2px solid @accent; }
+QTabBar::tab:selected:focus { background: @raised; }
 QHeaderView { background: @surface; }
 QHeaderView::section {
     background: @surface; color: @muted; border: none; border-bottom: 1px solid @line;
@@ -143,10 +144,48 @@ QLineEdit, QComboBox {
     selection-background-color: @accent; selection-color: @on_accent; min-height: 18px;
 }
 QLineEdit:focus, QComboBox:focus { border-color: @accent; }
-QAbstractSpinBox { min-height: 26px; }
-QAbstractSpinBox QLineEdit {
-    border: none; border-radius: 0; padding: 0 4px; background: transparent; min-height: 0;
+QAbstractSpinBox {
+    background: @surface; border: 1px solid @line; border-radius: 6px; padding: 4px 4px 4px 8px;
+    selection-background-color: @accent; selection-color: @on_accent; min-height: 18px;
 }
+QAbstractSpinBox:focus { border-color: @accent; }
+QAbstractSpinBox QLineEdit {
+    border: none; border-radius: 0; padding: 0; background: transparent; min-height: 0;
+}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
+    subcontrol-origin: border; width: 20px; border: none; background: transparent;
+}
+QAbstractSpinBox::up-button { subcontrol-position: top right; padding-top: 3px; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; padding-bottom: 3px; }
+QAbstractSpinBox::up-arrow { image: url("@chevron-up"); width: 8px; height: 8px; }
+QAbstractSpinBox::down-arrow { image: url("@chevron"); width: 8px; height: 8px; }
+QAbstractSpinBox::up-arrow:off, QAbstractSpinBox::down-arrow:off { image: none; }
+QLineEdit:disabled, QComboBox:disabled, QAbstractSpinBox:disabled {
+    background: @window; color: @muted;
+}
+QCheckBox { spacing: 8px; border: 1px solid transparent; }
+QCheckBox::indicator, QAbstractItemView::indicator, QMenu::indicator {
+    width: 13px; height: 13px; border: 1px solid @muted; border-radius: 4px; background: @surface;
+}
+QMenu::indicator { left: 6px; }
+QCheckBox::indicator:checked, QAbstractItemView::indicator:checked, QMenu::indicator:checked {
+    background: @accent; border-color: @accent; image: url("@check");
+}
+QCheckBox::indicator:disabled { border-color: @line; background: @window; }
+QCheckBox::indicator:checked:disabled { background: @line; border-color: @line; }
+QCheckBox:disabled { color: @muted; }
+QCheckBox::indicator:focus { border: 2px solid @accent; width: 11px; height: 11px; }
+QSlider::groove:horizontal { height: 4px; background: @line; border-radius: 2px; }
+QSlider::sub-page:horizontal { background: @accent; border-radius: 2px; }
+QSlider::handle:horizontal {
+    width: 12px; height: 12px; margin: -5px 0; border-radius: 7px;
+    background: @surface; border: 1px solid @muted;
+}
+QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus {
+    border: 2px solid @accent; width: 10px; height: 10px;
+}
+QSlider::sub-page:horizontal:disabled { background: @line; }
+QSlider::handle:horizontal:disabled { background: @window; border-color: @line; }
 QComboBox::drop-down { border: none; width: 22px; }
 QComboBox::down-arrow { image: url("@chevron"); width: 10px; height: 10px; }
 QComboBox QAbstractItemView { border: 1px solid @line; selection-background-color: @selection; }
@@ -156,12 +195,13 @@ QPushButton {
 QPushButton:hover { background: @raised; }
 QPushButton:disabled { color: @muted; }
 QPushButton:default, QPushButton[primary="true"] {
-    background: @accent; color: @on_accent; border-color: @accent; font-weight: 600;
+    background: @accent; color: @on_accent; border-color: @accent;
 }
 QPushButton:default:disabled, QPushButton[primary="true"]:disabled {
     background: @raised; color: @muted; border-color: @line;
 }
 QPushButton:focus { border-color: @accent; }
+QPushButton:default:focus, QPushButton[primary="true"]:focus { border-color: @text; }
 QToolButton { border: 1px solid transparent; border-radius: 6px; padding: 4px; }
 QToolButton:hover { background: @raised; }
 QToolButton:checked { background: @selection; }
@@ -169,6 +209,7 @@ QToolButton:focus { border-color: @accent; }
 QToolButton::menu-indicator { width: 0; image: none; }
 QStatusBar { background: @window; border-top: 1px solid @line; color: @muted; }
 QStatusBar::item { border: none; }
+QStatusBar QToolButton { padding: 0 8px; }
 QScrollBar:vertical { background: transparent; width: 11px; margin: 2px; }
 QScrollBar:horizontal { background: transparent; height: 11px; margin: 2px; }
 QScrollBar::handle { background: @line; border-radius: 3px; min-height: 28px; min-width: 28px; }
@@ -181,6 +222,7 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 #muted { color: @muted; }
 #emptyTitle { font-size: 20px; font-weight: 600; color: @text; }
 #emptyText { color: @muted; font-size: 13px; }
+#emptyPlot { background: @surface; color: @muted; }
 #strip { background: @surface; border-bottom: 1px solid @line; }
 #trouble { background: @raised; border-left: 3px solid @warn; border-bottom: 1px solid @line; }
 #bad { color: @bad; }

@@ -70,7 +70,7 @@ def tick(tab: AnalyticsTab, *run_ids: str) -> None:
 def test_the_run_it_was_opened_for_is_shown(qtbot, tab):
     assert tab.chosen() == ("run-a",)
     assert [shown.name for shown in tab._answer.shown] == ["run-a"]
-    assert "600 points of 1 runs" in tab.message.text()
+    assert "600 points of 1 run" in tab.message.text()
     assert {tab.what.itemData(i) for i in range(tab.what.count())} == {"return", "length", "loss"}
     qtbot.waitUntil(lambda: tab.episodes.rowCount() == EPISODES)
 
@@ -137,7 +137,7 @@ def test_runs_are_found_by_words(tab):
 
 def test_nothing_ticked_says_what_to_do(qtbot, tab):
     tick(tab)
-    qtbot.waitUntil(lambda: "Tick" in tab.message.text())
+    qtbot.waitUntil(lambda: "Tick" in tab.plot.empty.text())
 
 
 def test_every_metric_is_plotted_beside_the_others_with_all_runs(qtbot, tab):

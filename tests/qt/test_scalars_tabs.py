@@ -65,7 +65,8 @@ def test_the_scalars_of_the_run_are_plotted(qtbot, events: Path, board: TensorBo
 
 def test_a_run_without_files_says_so(qtbot, board: TensorBoardTab) -> None:
     qtbot.waitUntil(lambda: not board._asking)
-    assert board._line.text() == TensorBoardTab.empty
+    assert board.nothing.isVisible()
+    assert board.nothing.text() == TensorBoardTab.empty
     assert not board._open.isEnabled()
 
 

@@ -166,7 +166,7 @@ def test_an_environment_that_is_not_installed_is_doubted_but_may_start(qtbot, di
     editor, note = dialog._form._rows["env_id"][1:]
     qtbot.waitUntil(lambda: editor.input.findText("Acrobot-v1") >= 0, timeout=60_000)
     editor.set_value("CartPool-v1")
-    qtbot.waitUntil(lambda: "not registered" in note.text())
+    qtbot.waitUntil(lambda: "Not registered" in note.text())
     assert dialog._start.isEnabled()
     editor.set_value("CartPole-v1")
-    qtbot.waitUntil(lambda: note.text() == "the environment")
+    qtbot.waitUntil(lambda: note.text() == "The environment")

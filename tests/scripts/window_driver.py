@@ -88,6 +88,16 @@ class Stage:
         yield stands_still, f"a picture of {name} that stands still"
         last.save(str(self.pictures / f"{name}.png"))
 
+    def snapshot(self, name: str) -> Iterator[Wait]:
+        """Keep what the screen shows now as ``name``.png, though it may move."""
+        yield from self.pass_s(0.3)
+        self.screen().save(str(self.pictures / f"{name}.png"))
+
+    def pass_s(self, seconds: float) -> Iterator[Wait]:
+        """Let some time go by."""
+        end = time.monotonic() + seconds
+        yield lambda: time.monotonic() > end, f"{seconds} s to go by"
+
     def close_front(self) -> Iterator[Wait]:
         """Close the dialog in front with Escape."""
         dialog = self.front()

@@ -20,7 +20,7 @@ Rectangle {
         id: frame
         objectName: "fastLaneItem"
         anchors.fill: parent
-        opacity: view.message === "" ? 1.0 : 0.35
+        opacity: view.message === "" ? 1.0 : 0.18
     }
 
     component Reading: Row {
@@ -52,7 +52,7 @@ Rectangle {
         width: readings.width + 24
         height: readings.height + 18
         radius: 8
-        color: "#c8141a22"
+        color: "#e6141a22"
         Column {
             id: readings
             anchors.centerIn: parent
@@ -88,7 +88,7 @@ Rectangle {
         }
         Text {
             text: view.detail
-            color: "#9aa4b2"
+            color: "#c3cbd6"
             font.pixelSize: 13
             width: parent.width
             wrapMode: Text.WordWrap

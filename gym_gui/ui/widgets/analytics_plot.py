@@ -11,6 +11,7 @@ import numpy as np
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.telemetry.analytics import Band, Pyramid
+from gym_gui.ui.widgets.empty_words import EmptyWords
 from gym_gui.ui.widgets.plot_readout import PlotReadout, Value
 
 COLOURS = (
@@ -51,6 +52,9 @@ class CurvePlot(QtWidgets.QWidget):
         self._caption.setContentsMargins(6, 4, 0, 0)
         self._caption.setVisible(bool(title))
         self._layout.addWidget(self._caption)
+        self.empty = EmptyWords()
+        self.empty.hide()
+        self._layout.addWidget(self.empty, 1)
         self._plot: Any = None
         self._readout: PlotReadout | None = None
         self._items: list[tuple[Pyramid, Any]] = []
@@ -65,6 +69,13 @@ class CurvePlot(QtWidgets.QWidget):
     def set_title(self, title: str) -> None:
         self._caption.setText(title)
         self._caption.setVisible(bool(title))
+
+    def say_empty(self, words: str) -> None:
+        """Show ``words`` instead of axes without a curve; empty: show the plot."""
+        self.empty.setText(words)
+        self.empty.setVisible(bool(words))
+        if self._plot is not None:
+            self._plot.setVisible(not words)
 
     def set_log(self, on: bool) -> None:
         """Show values by their logarithm; what is not above 0 is then left out."""
@@ -167,10 +178,13 @@ class CurvePlot(QtWidgets.QWidget):
         self._plot.showGrid(x=True, y=True, alpha=0.15)
         for side in ("left", "bottom"):  # lines between the numbers took half of a frame's time
             self._plot.getAxis(side).setStyle(maxTickLevel=0)
+            self._plot.getAxis(side).enableAutoSIPrefix(False)
+        self._plot.getPlotItem().layout.setContentsMargins(4, 8, 14, 2)  # room for the last number
         self._plot.getPlotItem().setMenuEnabled(False)
         self._plot.getViewBox().sigXRangeChanged.connect(self._reduce)
         self._plot.setToolTip(self.tr("Drag moves, the wheel zooms, A in the corner fits"))
         self._layout.addWidget(self._plot, 1)
+        self._plot.setVisible(self.empty.isHidden())
         self._readout = PlotReadout(self._plot, self.values_at)
         self._dress()
         return self._plot

@@ -94,19 +94,22 @@ class AnalyticsTab(QtWidgets.QWidget):
         row = QtWidgets.QHBoxLayout()
         self.what = self._combo(self.tr("What to plot"), {analytics.RETURN: "return"})
         self.what.setMinimumContentsLength(14)
-        self.by = self._combo(self.tr("Horizontal axis"), {axis: axis for axis in analytics.AXES})
+        self.by = self._combo(
+            self.tr("Horizontal axis"),
+            {axis: self.tr(axis.capitalize()) for axis in analytics.AXES},
+        )
         self.window_ = QtWidgets.QSpinBox(minimum=1, maximum=10_000, value=20)
         self.window_.setAccessibleName(self.tr("Smoothing"))
         self.window_.setToolTip(self.tr("Mean of that many points; 1 shows them as they are"))
         self.window_.valueChanged.connect(self.ask)
         for title, widget in (
             (self.tr("Show"), self.what),
-            (self.tr("by"), self.by),
-            (self.tr("smooth"), self.window_),
+            (self.tr("By"), self.by),
+            (self.tr("Smooth"), self.window_),
         ):
             row.addWidget(QtWidgets.QLabel(title))
             row.addWidget(widget)
-        self.log = QtWidgets.QCheckBox(self.tr("logarithmic"))
+        self.log = QtWidgets.QCheckBox(self.tr("Logarithmic"))
         self.log.toggled.connect(self._show_plots)
         row.addWidget(self.log)
         row.addStretch(1)
@@ -151,8 +154,9 @@ class AnalyticsTab(QtWidgets.QWidget):
         self.list.itemChanged.connect(self.ask)
         self.list.currentItemChanged.connect(lambda *_: self._show_episodes())
         column.addWidget(self.list, 1)
-        column.addWidget(QtWidgets.QLabel(self.tr("Group the runs by")))
-        self.group = self._combo(self.tr("Group by"), {"": self.tr("each run")})
+        caption = QtWidgets.QLabel(self.tr("Group the runs by"))
+        column.addWidget(caption)
+        self.group = self._combo(self.tr("Group by"), {"": self.tr("Each run")})
         self.group.setMinimumContentsLength(8)
         self.statistic = self._combo(self.tr("Statistic of a group"), _STATISTICS)
         self.band = QtWidgets.QCheckBox(self.tr("95 % band"))
@@ -171,7 +175,8 @@ class AnalyticsTab(QtWidgets.QWidget):
         head.addWidget(self.of_run, 1)
         self.order = QtWidgets.QComboBox()
         self.order.setAccessibleName(self.tr("Order of the episodes"))
-        self.order.addItems(list(ORDERS))
+        for order in ORDERS:
+            self.order.addItem(self.tr(order.capitalize()), order)
         self.order.currentIndexChanged.connect(lambda *_: self._show_episodes())
         head.addWidget(self.order)
         column.addLayout(head)
@@ -301,7 +306,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         question = found.question
         self._offer(self.what, {name: name for name in found.names})
         self._offer(
-            self.group, {"": self.tr("each run"), **{d.name: d.name for d in found.differences}}
+            self.group, {"": self.tr("Each run"), **{d.name: d.name for d in found.differences}}
         )
         self.statistic.setEnabled(bool(question.group))
         self.band.setEnabled(bool(question.group))
@@ -362,8 +367,12 @@ class AnalyticsTab(QtWidgets.QWidget):
         elif not points:
             text = self.tr("Nothing to show yet: no episode has ended.")
         else:
-            text = self.tr("{} points of {} runs").format(f"{points:,}", len(found.curves))
-        self.message.setText(text)
+            one = len(found.curves) == 1
+            words = self.tr("{} points of 1 run") if one else self.tr("{} points of {} runs")
+            text = words.format(f"{points:,}", len(found.curves))
+        self.message.setText("" if text and not points else text)
+        for plot in (self.plot, self.bars):
+            plot.say_empty("" if points else text)
 
     def _wait_for(self, found: Answer) -> None:
         """Say which run cannot be read, and draw again as soon as all can be."""
@@ -413,7 +422,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         record = self._records.get(run_id)
         self.of_run.setText(self._answer.labels.get(run_id, "") if record else "")
         path = self._data_dir.run(run_id).store if run_id else None
-        self.episodes.show_run(path, order=self.order.currentText())
+        self.episodes.show_run(path, order=self.order.currentData())
 
     def _open_episode(self, index: QtCore.QModelIndex) -> None:
         episode = self.episodes.episode(index.row())

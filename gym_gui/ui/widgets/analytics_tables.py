@@ -14,6 +14,7 @@ from gym_gui.controllers.background import Background
 from gym_gui.core.records import EpisodeRecord
 from gym_gui.telemetry.analytics import Difference, Result
 from gym_gui.telemetry.reader import RunReader
+from gym_gui.ui.widgets.live_tables import LEFT, RIGHT
 
 PAGE_ROWS = 256
 PAGES_KEPT = 64
@@ -27,7 +28,7 @@ ORDERS = {  # label: (order, greatest first)
 }
 _TITLES = ("Episode", "Return", "Length", "End", "Success", "Stream", "Agent")
 _Index: TypeAlias = QtCore.QModelIndex | QtCore.QPersistentModelIndex
-_RIGHT = int(QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter)
+_NUMBERS = (0, 1, 2, 5)  # columns of the episodes
 
 
 class EpisodePages(QtCore.QAbstractTableModel):
@@ -81,8 +82,8 @@ class EpisodePages(QtCore.QAbstractTableModel):
         if role == QtCore.Qt.ItemDataRole.DisplayRole:
             episode = self.episode(index.row())
             return _texts(episode)[index.column()] if episode else "…"
-        if role == QtCore.Qt.ItemDataRole.TextAlignmentRole and index.column() in (0, 1, 2, 5):
-            return _RIGHT
+        if role == QtCore.Qt.ItemDataRole.TextAlignmentRole and index.column() in _NUMBERS:
+            return RIGHT
         return None
 
     def headerData(
@@ -91,9 +92,11 @@ class EpisodePages(QtCore.QAbstractTableModel):
         orientation: QtCore.Qt.Orientation,
         role: int = QtCore.Qt.ItemDataRole.DisplayRole,
     ) -> Any:
-        across = orientation == QtCore.Qt.Orientation.Horizontal
-        shown = role == QtCore.Qt.ItemDataRole.DisplayRole
-        return _TITLES[section] if across and shown else None
+        if orientation != QtCore.Qt.Orientation.Horizontal:
+            return None
+        if role == QtCore.Qt.ItemDataRole.TextAlignmentRole:
+            return RIGHT if section in _NUMBERS else LEFT
+        return self.tr(_TITLES[section]) if role == QtCore.Qt.ItemDataRole.DisplayRole else None
 
     def _count_failed(self, generation: int, error: Exception) -> None:
         if generation == self._generation:
@@ -188,6 +191,9 @@ class ResultsTable(QtWidgets.QTableWidget):
         }
         for column, text in helps.items():
             self.horizontalHeaderItem(column).setToolTip(text)
+        for column in range(len(self.TITLES)):
+            side = RIGHT if column not in (0, 2) else LEFT
+            self.horizontalHeaderItem(column).setTextAlignment(side)
         for row, one in enumerate(found):
             band = f"{one.low:,.5g} – {one.high:,.5g}" if one.runs > 1 else ""
             for column, value in enumerate(
@@ -204,9 +210,7 @@ class _Cell(QtWidgets.QTableWidgetItem):
 
     def __init__(self, value: float) -> None:
         super().__init__(f"{value:,}" if isinstance(value, int) else f"{value:,.6g}")
-        self.setTextAlignment(
-            QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter
-        )
+        self.setTextAlignment(RIGHT)
         self.value = value
 
     def __lt__(self, other: QtWidgets.QTableWidgetItem) -> bool:
@@ -222,7 +226,7 @@ class SettingsTable(QtWidgets.QTableWidget):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Settings that differ")
+        self.setAccessibleName(self.tr("Settings that differ"))
         self.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setShowGrid(False)
         self.setAlternatingRowColors(True)
@@ -235,6 +239,8 @@ class SettingsTable(QtWidgets.QTableWidget):
         self.setHorizontalHeaderLabels(list(names.values()))
         self.setRowCount(len(found))
         self.setVerticalHeaderLabels([difference.name for difference in found])
+        for column in range(self.columnCount()):
+            self.horizontalHeaderItem(column).setTextAlignment(LEFT)
         for row, difference in enumerate(found):
             for column, run_id in enumerate(names):
                 if run_id in difference.values:

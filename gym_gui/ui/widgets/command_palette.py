@@ -94,7 +94,8 @@ class CommandPalette(QtWidgets.QDialog):
             if points is not None:
                 found.append((points, label, action))
         self.list.clear()
-        for _, label, action in sorted(found, key=lambda entry: entry[:2]):
+        by_fit = sorted(found, key=lambda entry: entry[0])  # equals in the order of the menus
+        for _, label, action in by_fit:
             native = QtGui.QKeySequence.SequenceFormat.NativeText
             item = QtWidgets.QTreeWidgetItem([label, action.shortcut().toString(native)])
             item.setData(0, QtCore.Qt.ItemDataRole.UserRole, action)

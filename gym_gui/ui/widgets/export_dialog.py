@@ -63,6 +63,7 @@ class ExportDialog(QtWidgets.QDialog):
         self.hud = QtWidgets.QCheckBox(self.tr("Draw step, return, reward and action in"))
         self.rate = QtWidgets.QDoubleSpinBox()
         self.rate.setRange(1.0, 240.0)
+        self.rate.setDecimals(1)
         self.rate.setValue(self._frames_per_s)
         self.rate.setSuffix(self.tr(" pictures/s"))
         self.by_human = QtWidgets.QCheckBox(self.tr("Only episodes in which a human acted"))
@@ -73,7 +74,7 @@ class ExportDialog(QtWidgets.QDialog):
         row.addWidget(self.path, 1)
         row.addWidget(choose)
         self.choose = choose
-        form.addRow(self.tr("Form"), self.kind)
+        form.addRow(self.tr("Format"), self.kind)
         form.addRow(self.tr("Table of"), self.what)
         form.addRow(self.tr("Speed"), self.rate)
         form.addRow("", self.hud)

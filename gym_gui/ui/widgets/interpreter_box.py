@@ -21,7 +21,7 @@ class InterpreterBox(QtWidgets.QWidget):
         self.box.setMinimumContentsLength(16)
         line = self.box.lineEdit()
         assert line is not None
-        line.setPlaceholderText(self.tr("this program's own, or a python, a venv, a conda name"))
+        line.setPlaceholderText(self.tr("This program's own, or a Python, venv or conda name"))
         self.box.currentTextChanged.connect(self.changed)
         browse = QtWidgets.QPushButton(self.tr("Browse…"))
         browse.clicked.connect(self._browse)

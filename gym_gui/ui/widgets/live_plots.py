@@ -9,6 +9,7 @@ import numpy as np
 from PySide6 import QtCore, QtWidgets
 
 from gym_gui.telemetry.curves import decimate
+from gym_gui.ui.widgets.empty_words import EmptyWords
 
 LIMIT = 200_000  # points kept of one series; then every bucket's least and greatest
 POINTS = 2_000  # points drawn
@@ -66,10 +67,18 @@ class Series:
 
 
 class LivePlot(QtWidgets.QWidget):
-    """One plot with its title. pyqtgraph is loaded when it is first shown."""
+    """One plot with its title. pyqtgraph is loaded when there is something to draw.
+
+    empty: what is said in its place until then.
+    """
 
     def __init__(
-        self, title: str, *, x_title: str, parent: QtWidgets.QWidget | None = None
+        self,
+        title: str,
+        *,
+        x_title: str,
+        empty: str = "",
+        parent: QtWidgets.QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setMinimumHeight(120)
@@ -80,14 +89,12 @@ class LivePlot(QtWidgets.QWidget):
         self._caption = QtWidgets.QLabel(title)
         self._caption.setContentsMargins(6, 4, 0, 0)
         self._layout.addWidget(self._caption)
+        self.empty = EmptyWords(empty or self.tr("Nothing to draw yet"))
+        self._layout.addWidget(self.empty, 1)
         self._plot: Any = None
         self._raw: Any = None
         self._mean: Any = None
         self._line: Any = None
-
-    def showEvent(self, event: Any) -> None:
-        self._ensure()
-        super().showEvent(event)
 
     def changeEvent(self, event: QtCore.QEvent) -> None:
         if event.type() == QtCore.QEvent.Type.PaletteChange and self._plot is not None:
@@ -100,7 +107,10 @@ class LivePlot(QtWidgets.QWidget):
 
     def draw(self, series: Series, *, mean_of: int = 0) -> None:
         """Show ``series``; with ``mean_of`` also the mean of that many points, in front."""
-        if self._plot is None or not self.isVisible():
+        if not self.isVisible():
+            return
+        self._show_plot(len(series) > 0)
+        if not len(series):
             return
         self._raw.setData(*series.drawn())
         if mean_of:
@@ -111,8 +121,9 @@ class LivePlot(QtWidgets.QWidget):
 
     def show_points(self, x: np.ndarray, y: np.ndarray) -> None:
         """Show points that are reduced already."""
-        self._ensure()
-        self._raw.setData(x, y, symbol="o" if len(x) == 1 else None)
+        self._show_plot(len(x) > 0)
+        if len(x):
+            self._raw.setData(x, y, symbol="o" if len(x) == 1 else None)
 
     def mark(self, x: float) -> None:
         """Draw an upright line at ``x``."""
@@ -125,6 +136,14 @@ class LivePlot(QtWidgets.QWidget):
             self._plot.addItem(self._line, ignoreBounds=True)
         self._line.setValue(x)
 
+    def _show_plot(self, shown: bool) -> None:
+        """Show the plot, or the words that stand for it while it has no points."""
+        if shown:
+            self._ensure()
+        self.empty.setVisible(not shown)
+        if self._plot is not None:
+            self._plot.setVisible(shown)
+
     def _ensure(self) -> None:
         if self._plot is not None:
             return
@@ -135,6 +154,8 @@ class LivePlot(QtWidgets.QWidget):
         self._plot.showGrid(x=True, y=True, alpha=0.15)
         for side in ("left", "bottom"):
             self._plot.getAxis(side).setStyle(maxTickLevel=0)
+            self._plot.getAxis(side).enableAutoSIPrefix(False)
+        self._plot.getPlotItem().layout.setContentsMargins(4, 8, 14, 2)  # room for the last number
         self._plot.getPlotItem().setMenuEnabled(False)
         self._raw = self._plot.plot([], [], connect="finite")
         self._mean = self._plot.plot([], [], connect="finite")

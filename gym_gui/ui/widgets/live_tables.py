@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 from PySide6 import QtCore, QtWidgets
 
+RIGHT = QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter
+LEFT = QtCore.Qt.AlignmentFlag.AlignLeft | QtCore.Qt.AlignmentFlag.AlignVCenter
 INSERTED_AT_ONCE = 1_000  # rows; more than a screenful by far is a new table
 _Index: TypeAlias = QtCore.QModelIndex | QtCore.QPersistentModelIndex
 
@@ -85,7 +87,7 @@ class RecentRows(QtCore.QAbstractTableModel):
         if role == QtCore.Qt.ItemDataRole.DisplayRole:
             return self._texts(self._shown[index.row()])[index.column()]
         if role == QtCore.Qt.ItemDataRole.TextAlignmentRole and index.column() < 5:
-            return int(QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter)
+            return RIGHT
         return None
 
     def headerData(
@@ -94,11 +96,12 @@ class RecentRows(QtCore.QAbstractTableModel):
         orientation: QtCore.Qt.Orientation,
         role: int = QtCore.Qt.ItemDataRole.DisplayRole,
     ) -> Any:
-        if role != QtCore.Qt.ItemDataRole.DisplayRole:
+        if orientation != QtCore.Qt.Orientation.Horizontal:
             return None
-        if orientation == QtCore.Qt.Orientation.Horizontal:
-            return self._titles[section]
-        return None
+        if role == QtCore.Qt.ItemDataRole.TextAlignmentRole:
+            return RIGHT if section < 5 else LEFT
+        shown = role == QtCore.Qt.ItemDataRole.DisplayRole
+        return self.tr(self._titles[section]) if shown else None
 
 
 def table_view(model: RecentRows, name: str, widths: Sequence[int]) -> QtWidgets.QTableView:

@@ -23,6 +23,7 @@ from gym_gui.ui.widgets.live_plots import LivePlot, Series
 from gym_gui.ui.widgets.live_tables import (
     EPISODE_TITLES,
     EPISODE_WIDTHS,
+    RIGHT,
     STEP_TITLES,
     STEP_WIDTHS,
     RecentRows,
@@ -116,8 +117,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
     def _build(self) -> None:
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
-        self._status = QtWidgets.QLabel("Waiting for the run's first data…")
-        self._status.setAccessibleName("State of the run")
+        self._status = QtWidgets.QLabel(self.tr("Waiting for the run's first data…"))
+        self._status.setAccessibleName(self.tr("State of the run"))
         self._status.setWordWrap(True)
         layout.addWidget(self._status)
         self.trouble = TroubleStrip()
@@ -136,9 +137,21 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         column = QtWidgets.QVBoxLayout(page)
         column.setContentsMargins(0, 0, 0, 0)
         self._plots = {
-            "returns": LivePlot("Return of each episode", x_title="steps"),
-            "rewards": LivePlot("Reward of recent steps", x_title="step of the run"),
-            "throughput": LivePlot("Steps per second", x_title="seconds of the run"),
+            "returns": LivePlot(
+                self.tr("Return of each episode"),
+                x_title=self.tr("steps"),
+                empty=self.tr("No episode has ended yet"),
+            ),
+            "rewards": LivePlot(
+                self.tr("Reward of recent steps"),
+                x_title=self.tr("step of the run"),
+                empty=self.tr("No step has been recorded yet"),
+            ),
+            "throughput": LivePlot(
+                self.tr("Steps per second"),
+                x_title=self.tr("seconds of the run"),
+                empty=self.tr("Too short to measure"),
+            ),
         }
         for plot in self._plots.values():
             column.addWidget(plot, 1)
@@ -153,16 +166,16 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._episode_view = table_view(self.episodes, self.tr("Recent episodes"), EPISODE_WIDTHS)
         self._episode_view.doubleClicked.connect(self._open_episode)
         self._step_view = table_view(self.steps, self.tr("Recent steps"), STEP_WIDTHS)
-        self.tabs.addTab(self._episode_view, "Episodes")
-        self.tabs.addTab(self._step_view, "Steps")
-        self.tabs.addTab(self._build_metrics(), "Metrics")
+        self.tabs.addTab(self._episode_view, self.tr("Episodes"))
+        self.tabs.addTab(self._step_view, self.tr("Steps"))
+        self.tabs.addTab(self._build_metrics(), self.tr("Metrics"))
         self.log = LogView()
-        self.tabs.addTab(self.log, "Log")
-        self.tabs.addTab(self._build_resources(), "Resources")
+        self.tabs.addTab(self.log, self.tr("Log"))
+        self.tabs.addTab(self._build_resources(), self.tr("Resources"))
         self.mind = MindView()
         self._picture = QtWidgets.QLabel()
         self._picture.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
-        self._picture.setAccessibleName("Newest recorded frame")
+        self._picture.setAccessibleName(self.tr("Newest recorded frame"))
         self._frame: QtGui.QImage | None = None
         for view in (self._episode_view, self._step_view):
             view.setColumnHidden(AGENT, True)
@@ -177,10 +190,17 @@ class LiveTelemetryTab(QtWidgets.QWidget):
     def _build_metrics(self) -> QtWidgets.QWidget:
         split = QtWidgets.QSplitter(QtCore.Qt.Orientation.Vertical)
         self._metric_table = QtWidgets.QTableWidget(0, 3)
-        self._metric_table.setHorizontalHeaderLabels(["Metric", "Latest", "Values"])
+        self._metric_table.setHorizontalHeaderLabels(
+            [self.tr("Metric"), self.tr("Latest"), self.tr("Values")]
+        )
+        self._metric_table.setShowGrid(False)
+        for column, side in enumerate(("AlignLeft", "AlignRight", "AlignRight")):
+            self._metric_table.horizontalHeaderItem(column).setTextAlignment(
+                getattr(QtCore.Qt.AlignmentFlag, side) | QtCore.Qt.AlignmentFlag.AlignVCenter
+            )
         self._metric_table.verticalHeader().hide()
         self._metric_table.verticalHeader().setDefaultSectionSize(24)
-        self._metric_table.setAccessibleName("The learner's metrics")
+        self._metric_table.setAccessibleName(self.tr("The learner's metrics"))
         self._metric_table.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
         self._metric_table.setSelectionBehavior(
             QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows
@@ -189,7 +209,14 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         header.setSectionResizeMode(0, QtWidgets.QHeaderView.ResizeMode.Stretch)
         self._metric_table.itemSelectionChanged.connect(self._mark_dirty)
         split.addWidget(self._metric_table)
-        self._metric_plot = LivePlot("Choose a metric", x_title="global step")
+        self._metric_plot = LivePlot(
+            self.tr("Choose a metric"),
+            x_title=self.tr("global step"),
+            empty=self.tr(
+                "The learner has reported no metric yet. Scalars that the script logs to "
+                "TensorBoard or W&B appear here by themselves."
+            ),
+        )
         split.addWidget(self._metric_plot)
         split.setSizes([240, 360])
         return split
@@ -197,10 +224,16 @@ class LiveTelemetryTab(QtWidgets.QWidget):
     def _build_resources(self) -> QtWidgets.QWidget:
         page = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(page)
-        self._resources = QtWidgets.QLabel("The worker is not running on this machine.")
+        column.setContentsMargins(8, 8, 0, 0)
+        unmeasured = self.tr("Measured while the worker runs on this machine")
+        self._resources = QtWidgets.QLabel(self.tr("The worker is not running on this machine."))
         column.addWidget(self._resources)
-        self._plots["cpu"] = LivePlot("Processor (cores in use)", x_title="seconds")
-        self._plots["memory"] = LivePlot("Memory (MiB)", x_title="seconds")
+        self._plots["cpu"] = LivePlot(
+            self.tr("Processor (cores in use)"), x_title=self.tr("seconds"), empty=unmeasured
+        )
+        self._plots["memory"] = LivePlot(
+            self.tr("Memory (MiB)"), x_title=self.tr("seconds"), empty=unmeasured
+        )
         column.addWidget(self._plots["cpu"], 1)
         column.addWidget(self._plots["memory"], 1)
         return page
@@ -308,24 +341,27 @@ class LiveTelemetryTab(QtWidgets.QWidget):
 
     def _status_text(self, record: RunRecord) -> str:
         parts = [
-            record.state.value.capitalize(),
-            f"{record.steps:,} steps",
-            f"{record.episodes:,} episodes",
+            self.tr(record.state.value.capitalize()),
+            self.tr("{:,} steps").format(record.steps),
+            self.tr("{:,} episodes").format(record.episodes),
         ]
         if note := str(self._counts):
             parts[1] += f" ({note})"
         rate = self._series["throughput"].last()
         if rate is not None and not record.state.is_final:
-            parts.append(f"{rate:,.0f} steps/s")
+            parts.append(self.tr("{:,.0f} steps/s").format(rate))
         if record.last_return is not None:
-            parts.append(f"last return {record.last_return:.6g}")
+            parts.append(self.tr("last return {:.6g}").format(record.last_return))
         if record.best_return is not None:
-            parts.append(f"best {record.best_return:.6g}")
+            parts.append(self.tr("best {:.6g}").format(record.best_return))
         if self.skipped:
-            kept = "" if record.dropped else " (all are recorded)"
-            parts.append(f"{self.skipped:,} steps not shown here{kept}")
+            words = self.tr("{:,} steps not shown here")
+            if not record.dropped:
+                words += self.tr(" (all are recorded)")
+            parts.append(words.format(self.skipped))
         if record.dropped:
-            parts.append(f"{record.dropped:,} records not kept for want of room")
+            words = self.tr("{:,} records not kept for want of room")
+            parts.append(words.format(record.dropped))
         parts += [text for text in (record.cause, self._remark) if text]
         return "   ·   ".join(parts)
 
@@ -353,7 +389,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         if level == "bdi":
             self.mind.add(message)
             if self.tabs.indexOf(self.mind) < 0:
-                self.tabs.addTab(self.mind, "Mind")
+                self.tabs.addTab(self.mind, self.tr("Mind"))
         else:
             self.log.append(f"[{level}] {message}")
 
@@ -375,7 +411,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         image = QtGui.QImage(pixels.tobytes(), width, height, width * channels, form)
         self._frame = image.copy()  # owned: the bytes above go away
         if self.tabs.indexOf(self._picture) < 0:
-            self.tabs.addTab(self._picture, "Frame")
+            self.tabs.addTab(self._picture, self.tr("Frame"))
         self._dirty = True
         return True
 
@@ -441,12 +477,16 @@ class LiveTelemetryTab(QtWidgets.QWidget):
                 ):
                     item = table.item(row, column)
                     if item is None:
-                        table.setItem(row, column, QtWidgets.QTableWidgetItem(text))
+                        item = QtWidgets.QTableWidgetItem(text)
+                        if column:
+                            item.setTextAlignment(RIGHT)
+                        table.setItem(row, column, item)
                     else:
                         item.setText(text)
             if chosen < 0 and self._metrics:
                 table.selectRow(0)
                 chosen = 0
+        self._metric_plot.draw(Series())
         if 0 <= chosen < len(self._metrics):
             name = list(self._metrics)[chosen]
             self._metric_plot.set_title(name)
@@ -469,14 +509,16 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         for text in texts:
             self.log.append(text)
         if resources is None:
-            self._resources.setText("The worker is not running on this machine.")
+            self._resources.setText(self.tr("The worker is not running on this machine."))
             return
         at = time.monotonic() - self._started_s
         mib = resources.memory / 2**20
         self._series["cpu"].add([(at, resources.cpu)])
         self._series["memory"].add([(at, mib)])
         self._resources.setText(
-            f"{resources.cpu:.2f} cores, {mib:,.0f} MiB, {resources.processes} processes"
+            self.tr("{:.2f} cores, {:,.0f} MiB, {} processes").format(
+                resources.cpu, mib, resources.processes
+            )
         )
         self._dirty = True
 

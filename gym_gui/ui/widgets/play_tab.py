@@ -91,6 +91,7 @@ class PlayTab(QtWidgets.QWidget):
             grid.addWidget(button, place // 2, place % 2)
         column.addLayout(grid)
         column.addWidget(self.actions_, 1)
+        column.addStretch(0)  # the buttons stay on top while there is nothing to act on
         return side
 
     def _button(self, text: str, help_: str) -> QtWidgets.QPushButton:

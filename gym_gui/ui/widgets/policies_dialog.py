@@ -80,7 +80,7 @@ class PoliciesDialog(QtWidgets.QDialog):
             self.note.setText(
                 self.tr(
                     "This run has saved no policy. Many scripts save one only when asked to, "
-                    "with an option such as --save-model."
+                    "with an option such as \u2011\u2011save\u2011model."
                 )
             )
             return

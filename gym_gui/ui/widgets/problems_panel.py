@@ -98,7 +98,8 @@ class ProblemsDialog(QtWidgets.QDialog):
         buttons = QtWidgets.QDialogButtonBox(QtWidgets.QDialogButtonBox.StandardButton.Close)
         self.copy = buttons.addButton(self.tr("Copy details"), role)
         self.copy.clicked.connect(self.copy_details)
-        buttons.addButton(self.tr("Clear"), role).clicked.connect(log.clear)
+        self.forget = buttons.addButton(self.tr("Clear"), role)
+        self.forget.clicked.connect(log.clear)
         buttons.rejected.connect(self.close)
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(self.list, 1)
@@ -122,6 +123,7 @@ class ProblemsDialog(QtWidgets.QDialog):
         self.list.setVisible(found)
         self.empty.setVisible(not found)
         self.copy.setEnabled(found)
+        self.forget.setEnabled(found)
         if found:
             self.list.setCurrentRow(0)
 

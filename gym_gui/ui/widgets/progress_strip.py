@@ -25,7 +25,7 @@ class ProgressStrip(QtWidgets.QWidget):
         self.cancel.setObjectName("slim")
         self.cancel.clicked.connect(self._cancel)
         row = QtWidgets.QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
+        row.setContentsMargins(14, 0, 6, 0)
         for widget in (self.text, self.bar, self.cancel):
             row.addWidget(widget)
         self._timer = QtCore.QTimer(self)

@@ -32,6 +32,7 @@ class ReplayBar(QtWidgets.QFrame):
         grid.addWidget(self.episode_field, 0, 2)
         grid.addWidget(QtWidgets.QLabel(self.tr("Step")), 1, 0)
         self.step, self.step_field = self._scale(self.tr("Step"), self.step_chosen)
+        self.step_field.setSpecialValueText(self.tr("Reset"))  # the least, before the first step
         grid.addWidget(self.step, 1, 1)
         grid.addWidget(self.step_field, 1, 2)
         self.timeline = Timeline()

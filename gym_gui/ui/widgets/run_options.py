@@ -11,14 +11,14 @@ from PySide6 import QtCore, QtWidgets
 from gym_gui.core.records import Frames, Live, Observations, Recording, SpoolPolicy
 
 _OBSERVATIONS = {
-    Observations.AUTO.value: "whole when small, else a checksum",
-    Observations.WHOLE.value: "whole",
-    Observations.CHECKSUM.value: "a checksum only",
+    Observations.AUTO.value: "Whole when small, else a checksum",
+    Observations.WHOLE.value: "Whole",
+    Observations.CHECKSUM.value: "A checksum only",
 }
 _POLICIES = {
-    SpoolPolicy.KEEP.value: "stop recording, loudly; training goes on",
-    SpoolPolicy.PAUSE_RUN.value: "pause the run until there is room",
-    SpoolPolicy.DROP_AND_COUNT.value: "leave out steps, and count them",
+    SpoolPolicy.KEEP.value: "Stop recording, loudly; training goes on",
+    SpoolPolicy.PAUSE_RUN.value: "Pause the run until there is room",
+    SpoolPolicy.DROP_AND_COUNT.value: "Leave out steps, and count them",
 }
 _LIVE = {
     Live.GRID.value: "all environments, side by side",
@@ -26,12 +26,12 @@ _LIVE = {
     Live.OFF.value: "nothing: no live pictures",
 }
 _TEXTS = {  # key: label, what an empty field means
-    "name": ("Name", "the script's or algorithm's"),
-    "group": ("Group", "runs that belong together, such as the seeds of one experiment"),
-    "tags": ("Tags", "words, with commas between them"),
-    "notes": ("Notes", "anything worth remembering"),
-    "cwd": ("Working folder", "the script's own folder"),
-    "launcher": ("Launcher", "local, or a Ray cluster: http://HOST:8265"),
+    "name": ("Name", "The script's or algorithm's"),
+    "group": ("Group", "Runs that belong together, such as the seeds of one experiment"),
+    "tags": ("Tags", "Words, with commas between them"),
+    "notes": ("Notes", "Anything worth remembering"),
+    "cwd": ("Working folder", "The script's own folder"),
+    "launcher": ("Launcher", "Local, or a Ray cluster: http://HOST:8265"),
 }
 
 
@@ -63,7 +63,7 @@ class RunOptions(QtWidgets.QWidget):
             form.addRow(self.tr(label), self._with_browse(line) if key == "cwd" else line)
         self._observations = self._choice(_OBSERVATIONS)
         form.addRow(self.tr("Observations are kept"), self._observations)
-        self._frames = QtWidgets.QCheckBox(self.tr("every frame (replay needs none)"))
+        self._frames = QtWidgets.QCheckBox(self.tr("Every frame (replay needs none)"))
         self._frames.toggled.connect(self.changed)
         form.addRow(self.tr("Keep"), self._frames)
         self._policy = self._choice(_POLICIES)
@@ -77,7 +77,7 @@ class RunOptions(QtWidgets.QWidget):
         form.addRow(self.tr("Watching may cost"), self._budget)
         self._pace = QtWidgets.QSpinBox(minimum=0, maximum=10_000_000)
         self._pace.setSuffix(self.tr(" steps/s"))
-        self._pace.setSpecialValueText(self.tr("no limit"))
+        self._pace.setSpecialValueText(self.tr("No limit"))
         self._pace.valueChanged.connect(self.changed)
         form.addRow(self.tr("Pace"), self._pace)
         self._live.currentIndexChanged.connect(

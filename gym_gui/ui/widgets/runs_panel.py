@@ -11,7 +11,7 @@ from gym_gui.ui.icons import icon
 from gym_gui.ui.runs_model import AGE, COLUMNS, GROUPINGS, RunsModel
 
 UNDO_MS = 8000
-WIDTHS = (178, 92, 52, 52, 52, 58, 58, 74, 84, 70, 100, 100, 200)
+WIDTHS = (160, 110, 52, 52, 52, 58, 58, 74, 84, 70, 100, 100, 200)
 
 
 class RunsPanel(QtWidgets.QFrame):
@@ -70,8 +70,9 @@ class RunsPanel(QtWidgets.QFrame):
 
     def _filters(self) -> QtWidgets.QHBoxLayout:
         self.search = QtWidgets.QLineEdit()
-        self.search.setPlaceholderText(self.tr("Search name, environment, worker, tag…"))
+        self.search.setPlaceholderText(self.tr("Search runs"))
         self.search.setAccessibleName(self.tr("Search runs"))
+        self.search.setToolTip(self.tr("By name, environment, worker, group, tag, note or state"))
         self.search.setClearButtonEnabled(True)
         self.search.addAction(
             icon("search", "muted"),
@@ -163,6 +164,7 @@ class RunsPanel(QtWidgets.QFrame):
     def select(self, run_id: str) -> None:
         """Choose a run in the table, now or as soon as it is shown."""
         self._chosen = run_id
+        self._marked = [run_id]  # until it is shown; what was selected before no longer is
         row = self._model.row_of(run_id)
         if row >= 0:
             self.table.selectRow(row)
@@ -196,8 +198,10 @@ class RunsPanel(QtWidgets.QFrame):
 
     def _restore_marks(self) -> None:
         """Select again what was selected before the rows were arranged anew."""
-        marked = [row for run in self._marked if (row := self._model.row_of(run)) >= 0]
-        self.select(self._chosen)
+        kept, chosen = list(self._marked), self._chosen
+        marked = [row for run in kept if (row := self._model.row_of(run)) >= 0]
+        self.select(chosen)
+        self._marked = kept
         flags = QtCore.QItemSelectionModel.SelectionFlag
         for row in marked:
             index = self._model.index(row, 0)
@@ -211,7 +215,7 @@ class RunsPanel(QtWidgets.QFrame):
         self.table.setVisible(shown)
         self.empty.setVisible(not shown)
         if self._model.total:
-            self.empty.setText(self.tr("No run matches."))
+            self.empty.setText(self.tr("No run matches the search and the state chosen above."))
         else:
             self.empty.setText(
                 self.tr("No runs yet. Start one with New run, or drop a training script here.")

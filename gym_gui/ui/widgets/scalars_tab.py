@@ -15,6 +15,7 @@ from gym_gui.services.learner_logs import Points
 from gym_gui.telemetry.analytics import Pyramid, smooth
 from gym_gui.ui import theme
 from gym_gui.ui.widgets.analytics_plot import CurvePlot, Shown
+from gym_gui.ui.widgets.empty_words import EmptyWords
 from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 
 POLL_MS = 1_500
@@ -79,7 +80,7 @@ class ScalarsTab(QtWidgets.QWidget):
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 6)
         self.head = QtWidgets.QHBoxLayout()
-        self._line = QtWidgets.QLabel(self.tr(self.empty))
+        self._line = QtWidgets.QLabel()
         self._line.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         self._line.setSizePolicy(
             QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred
@@ -102,6 +103,10 @@ class ScalarsTab(QtWidgets.QWidget):
         split.setSizes([220, 1000])
         split.setChildrenCollapsible(False)
         layout.addWidget(split, 1)
+        self._split = split
+        split.hide()
+        self.nothing = EmptyWords()
+        layout.addWidget(self.nothing, 1)
 
     def _build_tags(self) -> QtWidgets.QWidget:
         left = QtWidgets.QWidget()
@@ -120,7 +125,7 @@ class ScalarsTab(QtWidgets.QWidget):
         column.addWidget(self._tags, 1)
         form = QtWidgets.QFormLayout()
         self._by = QtWidgets.QComboBox()
-        for value, text in (("step", "step"), ("relative", "time"), ("wall", "wall time")):
+        for value, text in (("step", "Step"), ("relative", "Time"), ("wall", "Wall time")):
             self._by.addItem(self.tr(text), value)
         self._by.setAccessibleName(self.tr("Horizontal axis"))
         self._by.currentIndexChanged.connect(self.poll)
@@ -128,7 +133,7 @@ class ScalarsTab(QtWidgets.QWidget):
         self._smooth.setAccessibleName(self.tr("Smoothing"))
         self._smooth.setToolTip(self.tr("Mean of that many points; 1 shows them as they are"))
         self._smooth.valueChanged.connect(self.poll)
-        self._log = QtWidgets.QCheckBox(self.tr("logarithmic"))
+        self._log = QtWidgets.QCheckBox(self.tr("Logarithmic"))
         self._log.toggled.connect(self._show)
         form.addRow(self.tr("By"), self._by)
         form.addRow(self.tr("Smooth"), self._smooth)
@@ -203,7 +208,10 @@ class ScalarsTab(QtWidgets.QWidget):
         self._asking = False
         self.trouble.solve("read")
         self._found = found
-        line = found.line or self.tr(self.empty)
+        self.nothing.setText(self.tr(self.empty))
+        self.nothing.setVisible(not found.line)
+        self._split.setVisible(bool(found.line))
+        line = found.line
         if found.unread:
             line += self.tr("   reading, {:.1f} MB left…").format(found.unread / 1e6)
         self._line.setText(line)

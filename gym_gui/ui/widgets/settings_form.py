@@ -48,7 +48,7 @@ class FieldEditor(QtWidgets.QWidget):
             combo.currentTextChanged.connect(self.changed)
             return combo
         line = QtWidgets.QLineEdit()
-        line.setPlaceholderText("" if self.field.required else "default")
+        line.setPlaceholderText("" if self.field.required else self.tr("Default"))
         line.textChanged.connect(self.changed)
         return line
 
@@ -114,7 +114,7 @@ class FieldEditor(QtWidgets.QWidget):
         text = self.raw() if self.field.kind is Kind.ENV else ""
         if not text or not self._environments or ":" in text or text in self._environments:
             return ""
-        return self.tr("not registered in this interpreter; the script may do it itself")
+        return self.tr("Not registered in this interpreter; the script may do it itself")
 
     def show_problem(self, message: str) -> None:
         """Mark the editor as wrong with ``message``, or as right with an empty one."""
@@ -155,7 +155,7 @@ class SettingsForm(QtWidgets.QScrollArea):
         label = QtWidgets.QLabel(field.label)
         editor = FieldEditor(field)
         editor.setMinimumWidth(230)
-        note = QtWidgets.QLabel(field.help)
+        note = QtWidgets.QLabel(_sentence(field.help))
         note.setWordWrap(True)
         note.setForegroundRole(QtGui.QPalette.ColorRole.PlaceholderText)
         if field.name in values:
@@ -209,7 +209,7 @@ class SettingsForm(QtWidgets.QScrollArea):
                 problem = str(error)
                 first = first or error
             editor.show_problem(problem)
-            _say(note, problem or editor.doubt(), editor.field.help)
+            _say(note, problem or editor.doubt(), _sentence(editor.field.help))
         if first is not None:
             raise first
         return values
@@ -219,6 +219,11 @@ def _say(note: QtWidgets.QLabel, concern: str, help: str) -> None:
     """Let a field's note tell what is wrong with its value, else what the field means."""
     note.setText(concern or help)
     note.setStyleSheet(f"color: {theme.current().bad};" if concern else "")
+
+
+def _sentence(help: str) -> str:
+    """Return a field's help as it stands beside the field."""
+    return help[:1].upper() + help[1:]
 
 
 def _as_text(value: Any) -> str:

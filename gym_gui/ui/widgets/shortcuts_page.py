@@ -36,7 +36,7 @@ class ShortcutsPage(QtWidgets.QWidget):
             self._names[name] = action.text().replace("&&", "&")
             editor.setAccessibleName(self._names[name])
             self.editors[name] = editor
-            form.addRow(self._names[name], editor)
+            form.addRow(self._names[name].replace("&", "&&"), editor)
         scroll = QtWidgets.QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)

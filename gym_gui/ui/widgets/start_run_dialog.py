@@ -94,14 +94,13 @@ class StartRunDialog(QtWidgets.QDialog):
         self._problem = QtWidgets.QLabel()
         self._problem.setWordWrap(True)
         self._problem.setAccessibleName(self.tr("Problem"))
-        self._problem.setStyleSheet(f"color: {theme.current().bad};")
         outer.addWidget(self._problem)
         outer.addLayout(self._build_buttons())
 
     def _build_head(self) -> QtWidgets.QLayout:
         row = QtWidgets.QHBoxLayout()
         self._worker = QtWidgets.QComboBox()
-        self._worker.setAccessibleName("Worker")
+        self._worker.setAccessibleName(self.tr("Worker"))
         for worker in workers():
             self._worker.addItem(worker.title, worker.name)
             self._worker.setItemData(
@@ -111,13 +110,13 @@ class StartRunDialog(QtWidgets.QDialog):
         self._python = InterpreterBox()
         self._python.changed.connect(self._edited)
         self._preset = QtWidgets.QComboBox()
-        self._preset.setAccessibleName("Preset")
+        self._preset.setAccessibleName(self.tr("Preset"))
         self._preset.activated.connect(self._use_preset)
         self._fill_presets()
         for text, widget, stretch in (
-            ("&Worker", self._worker, 1),
-            ("&Interpreter", self._python, 2),
-            ("&Preset", self._preset, 1),
+            (self.tr("&Worker"), self._worker, 1),
+            (self.tr("&Interpreter"), self._python, 2),
+            (self.tr("&Preset"), self._preset, 1),
         ):
             caption = QtWidgets.QLabel(text)
             caption.setBuddy(widget.box if widget is self._python else widget)
@@ -146,7 +145,8 @@ class StartRunDialog(QtWidgets.QDialog):
         row = QtWidgets.QHBoxLayout()
         self._line = QtWidgets.QLineEdit()
         self._line.setReadOnly(True)
-        self._line.setAccessibleName("Equivalent command line")
+        self._line.setPlaceholderText(self.tr("The command line that starts the same"))
+        self._line.setAccessibleName(self.tr("Equivalent command line"))
         self._line.setFont(QtGui.QFontDatabase.systemFont(QtGui.QFontDatabase.SystemFont.FixedFont))
         copy = QtWidgets.QPushButton(self.tr("Copy"))
         copy.clicked.connect(lambda: QtWidgets.QApplication.clipboard().setText(self._line.text()))
@@ -274,7 +274,7 @@ class StartRunDialog(QtWidgets.QDialog):
             specs = self.specs()
         except UsageError as error:
             self._line.clear()
-            self._show_problem(error)
+            self._show_problem(error, gently=not self._form.raw_values())
             self._start.setEnabled(False)
             return
         self._problem.clear()
@@ -334,7 +334,10 @@ class StartRunDialog(QtWidgets.QDialog):
         self._form.set_environments(())
         self._python.setToolTip(str(error))
 
-    def _show_problem(self, error: Exception) -> None:
+    def _show_problem(self, error: Exception, *, gently: bool = False) -> None:
+        """Say what is wrong; ``gently`` what is still to be entered."""
+        shades = theme.current()
+        self._problem.setStyleSheet(f"color: {shades.muted if gently else shades.bad};")
         self._problem.setText(str(error))
 
     # -- presets ----------------------------------------------------------------------------

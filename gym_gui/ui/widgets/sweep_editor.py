@@ -47,7 +47,7 @@ class SweepEditor(QtWidgets.QWidget):
             grid.addWidget(items, row + 1, 1)
             self._rows.append((setting, items))
         self._at_once = QtWidgets.QSpinBox(minimum=0, maximum=1000)
-        self._at_once.setSpecialValueText(self.tr("all"))
+        self._at_once.setSpecialValueText(self.tr("All"))
         self._at_once.setValue(max(1, (os.cpu_count() or 2) // 2))
         self._at_once.setFixedWidth(120)
         self._at_once.setAccessibleName(self.tr("Runs at once"))

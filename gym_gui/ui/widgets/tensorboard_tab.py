@@ -12,6 +12,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.records import RunSpec
 from gym_gui.services.learner_logs import EventFolder, Points, find_event_folders
+from gym_gui.ui.translate import mark
 from gym_gui.ui.widgets.scalars_tab import Scalars, ScalarsTab
 
 _URL = re.compile(r"http://[^\s)]+")
@@ -21,7 +22,10 @@ _SERVE = "import sys\nfrom tensorboard.main import run_main\nsys.exit(run_main()
 class TensorBoardTab(ScalarsTab):
     """All points of the run's newest event folder, and a button for TensorBoard itself."""
 
-    empty = "This run has written no TensorBoard files yet."
+    empty = mark(
+        "This run has written no TensorBoard files yet.\n"
+        "What a SummaryWriter logs appears here as it is written."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._folders: dict[Path, EventFolder] = {}

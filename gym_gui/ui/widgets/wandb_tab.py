@@ -9,13 +9,17 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.records import RunSpec
 from gym_gui.services.learner_logs import OfflineRun, Points, find_offline_runs
+from gym_gui.ui.translate import mark
 from gym_gui.ui.widgets.scalars_tab import Scalars, ScalarsTab
 
 
 class WandbTab(ScalarsTab):
     """Charts from the run's own file, online or not. Nothing is sent anywhere by this tab."""
 
-    empty = "This run has written nothing for W&B yet."
+    empty = mark(
+        "This run has written nothing for W&B yet.\n"
+        "What wandb.log writes appears here, online and offline; nothing is sent from here."
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._file: OfflineRun | None = None
