@@ -23,6 +23,7 @@ from gym_gui.ui.notifier import Notifier
 from gym_gui.ui.presenters.workers.registry import WorkerPresenterRegistry, default_registry
 from gym_gui.ui.run_commands import RunCommands
 from gym_gui.ui.runs_model import RunsModel
+from gym_gui.ui.translate import tr
 from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
 from gym_gui.ui.widgets.problems_panel import ProblemLog
 from gym_gui.ui.widgets.render_tabs import RenderTabs
@@ -131,6 +132,7 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
         self.problems.changed.connect(lambda: self.status.set_problems(len(self.problems.problems)))
         self._show_middle()
         self._enable_commands()
+        self.panel.table.setFocus()  # the arrows choose a run from the start on
 
     # -- runs -----------------------------------------------------------------------------------
 
@@ -421,11 +423,13 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
 def ending(record: RunRecord) -> str:
     """Return in plain words how a run ended."""
     length = duration(record.started_ns, record.ended_ns) if record.started_ns else ""
-    after = f" after {length}" if length else ""
-    lost = f" kept; {record.dropped:,} records not, for want of room" if record.dropped else ""
+    after = tr(" after {}").format(length) if length else ""
+    lost = tr(" kept; {:,} records not, for want of room").format(record.dropped)
+    kept = lost if record.dropped else tr(", all kept")
     words = {
-        "finished": f"The training finished{after}: {record.steps:,} steps{lost or ', all kept'}.",
-        "cancelled": f"Stopped{after}: {record.steps:,} steps{lost or ', all kept'}.",
-        "failed": f"It failed{after}. {record.cause}".strip(),
+        "finished": tr("The training finished{after}: {steps:,} steps{kept}."),
+        "cancelled": tr("Stopped{after}: {steps:,} steps{kept}."),
+        "failed": tr("It failed{after}. {cause}"),
     }
-    return words.get(record.state.value, record.state.value)
+    told = words.get(record.state.value, record.state.value)
+    return told.format(after=after, steps=record.steps, kept=kept, cause=record.cause).strip()

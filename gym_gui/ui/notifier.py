@@ -82,6 +82,7 @@ class Toast(QtWidgets.QFrame):
         close = QtWidgets.QToolButton()
         close.setIcon(icon("close", "muted"))
         close.setAccessibleName(self.tr("Close this message"))
+        close.setToolTip(self.tr("Close this message"))
         close.clicked.connect(self.hide)
         head = QtWidgets.QHBoxLayout()
         head.addWidget(self.title, 1)

@@ -11,6 +11,7 @@ from PySide6 import QtCore, QtGui
 from gym_gui.core.records import RunRecord, RunState
 from gym_gui.ui import theme
 from gym_gui.ui.icons import dot, icon
+from gym_gui.ui.translate import tr
 from gym_gui.ui.words import age, compact, number, size, some
 
 Index: TypeAlias = QtCore.QModelIndex | QtCore.QPersistentModelIndex
@@ -328,9 +329,10 @@ def describe(run: RunRecord) -> str:
         lines.append(run.cause)
     if run.trouble:
         lines.append(run.trouble)
-    lines.append(f"{run.steps:,} steps, {run.episodes:,} episodes")
+    lines.append(tr("{:,} steps, {:,} episodes").format(run.steps, run.episodes))
     if run.rejected or run.dropped:
-        lines.append(f"{run.dropped:,} records not kept, {run.rejected:,} rejected")
+        words = tr("{:,} records not kept, {:,} rejected")
+        lines.append(words.format(run.dropped, run.rejected))
     if run.spec.tags:
-        lines.append("tags: " + ", ".join(run.spec.tags))
+        lines.append(tr("Tags: {}").format(", ".join(run.spec.tags)))
     return "\n".join(lines)

@@ -133,24 +133,28 @@ QHeaderView::down-arrow, QHeaderView::up-arrow {
 QHeaderView::down-arrow { image: url("@chevron"); }
 QHeaderView::up-arrow { image: url("@chevron-up"); }
 QTableView, QTreeView, QListView, QPlainTextEdit, QTextEdit {
-    background: @surface; border: none; selection-background-color: @selection;
+    background: @surface; border: 1px solid transparent; selection-background-color: @selection;
     selection-color: @text; alternate-background-color: @raised; outline: none;
 }
-QTableView::item { padding: 0 2px; }
+QTableView::item { padding: 0 6px; }
+QTableCornerButton::section { background: @surface; border: none; border-bottom: 1px solid @line; }
 QTreeView::item, QListView::item { padding: 5px 4px; }
 QTreeView::item:selected, QListView::item:selected { background: @selection; color: @text; }
+QTableView:focus, QTreeView:focus, QListView:focus, QPlainTextEdit:focus, QTextEdit:focus {
+    border-color: @accent;
+}
 QLineEdit, QComboBox {
     background: @surface; border: 1px solid @line; border-radius: 6px; padding: 4px 8px;
     selection-background-color: @accent; selection-color: @on_accent; min-height: 18px;
 }
 QLineEdit:focus, QComboBox:focus { border-color: @accent; }
 QAbstractSpinBox {
-    background: @surface; border: 1px solid @line; border-radius: 6px; padding: 4px 4px 4px 8px;
-    selection-background-color: @accent; selection-color: @on_accent; min-height: 18px;
+    background: @surface; border: 1px solid @line; border-radius: 6px; padding: 2px 0;
+    selection-background-color: @accent; selection-color: @on_accent; min-height: 22px;
 }
 QAbstractSpinBox:focus { border-color: @accent; }
 QAbstractSpinBox QLineEdit {
-    border: none; border-radius: 0; padding: 0; background: transparent; min-height: 0;
+    border: none; border-radius: 0; padding: 0 2px 0 6px; background: transparent; min-height: 0;
 }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
     subcontrol-origin: border; width: 20px; border: none; background: transparent;

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from gym_gui.core.records import RunRecord
+from gym_gui.ui.translate import tr
 
 
 def run_labels(runs: Iterable[RunRecord]) -> dict[str, str]:
@@ -73,3 +74,10 @@ def duration(start_ns: int, end_ns: int) -> str:
         return f"{seconds} s"
     minutes = seconds // 60
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def episode_end(*, terminated: bool, truncated: bool) -> str:
+    """Return how an episode ended."""
+    if terminated:
+        return tr("terminated")
+    return tr("truncated") if truncated else tr("broken off")

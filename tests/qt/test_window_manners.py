@@ -12,6 +12,7 @@ from window_parts import make_context, make_run, settle
 from gym_gui.core.records import RunState
 from gym_gui.telemetry.sqlite_store import TelemetrySQLiteStore
 from gym_gui.ui.main_window import MainWindow
+from gym_gui.ui.widgets.policies_dialog import PoliciesDialog
 from gym_gui.ui.widgets.tour import Tour
 
 
@@ -192,3 +193,23 @@ def test_icons_follow_the_theme(window, qapp):
         assert colour() == theme.LIGHT.text
     finally:
         theme.apply(qapp, "system")
+
+
+def test_a_run_that_was_just_started_is_selected_alone(window):
+    tell(window, make_run("old", RunState.FINISHED))
+    window.panel.select("old")
+    window.panel.select("new")
+    tell(window, make_run("new"))
+    assert window.panel.marked() == ["new"], "what is deleted or stopped next would be both"
+    tell(window, make_run("newer"))
+    assert window.panel.marked() == ["new"]
+
+
+def test_a_dialog_that_is_closed_waits_for_no_answer(qtbot, window):
+    tell(window, make_run("run-1", RunState.FINISHED))
+    window.panel.select("run-1")
+    window.do_policies()
+    window.findChild(PoliciesDialog).close()
+    settle()
+    QtCore.QThreadPool.globalInstance().waitForDone()
+    settle()

@@ -22,6 +22,7 @@ class PlotGrid(QtWidgets.QWidget):
         self._plots: dict[str, CurvePlot] = {}
         self.filter = QtWidgets.QLineEdit()
         self.filter.setPlaceholderText(self.tr("Find a metric"))
+        self.filter.setAccessibleName(self.tr("Find a metric"))
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self.changed)
         page = QtWidgets.QWidget()

@@ -19,6 +19,7 @@ from gym_gui.core.records import RunRecord
 from gym_gui.services.registry import RunRegistry
 from gym_gui.telemetry import analytics
 from gym_gui.telemetry.reader import RunReader
+from gym_gui.ui.icons import dot
 from gym_gui.ui.widgets.analytics_answer import Answer, Question, answer, table
 from gym_gui.ui.widgets.analytics_grid import PlotGrid
 from gym_gui.ui.widgets.analytics_plot import COLOURS, CurvePlot
@@ -144,6 +145,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         self.filter = QtWidgets.QLineEdit()
         self.filter.setPlaceholderText(self.tr("Find a run"))
+        self.filter.setAccessibleName(self.tr("Find a run"))
         self.filter.setClearButtonEnabled(True)
         self.filter.textChanged.connect(self._apply_filter)
         column.addWidget(self.filter)
@@ -354,8 +356,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         with QtCore.QSignalBlocker(self.list):
             for item in self._items():
                 colour = colours.get(item.data(QtCore.Qt.ItemDataRole.UserRole))
-                brush = QtGui.QBrush(QtGui.QColor(colour)) if colour else QtGui.QBrush()
-                item.setForeground(brush)
+                item.setIcon(dot(colour or "line"))
 
     def _say(self, found: Answer) -> None:
         points = sum(len(curve) for curve in found.curves)

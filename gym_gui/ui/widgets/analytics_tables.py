@@ -14,7 +14,9 @@ from gym_gui.controllers.background import Background
 from gym_gui.core.records import EpisodeRecord
 from gym_gui.telemetry.analytics import Difference, Result
 from gym_gui.telemetry.reader import RunReader
+from gym_gui.ui.translate import tr
 from gym_gui.ui.widgets.live_tables import LEFT, RIGHT
+from gym_gui.ui.words import episode_end
 
 PAGE_ROWS = 256
 PAGES_KEPT = 64
@@ -150,8 +152,8 @@ def _count(path: Path) -> int:
 
 
 def _texts(episode: EpisodeRecord) -> tuple[str, ...]:
-    end = "terminated" if episode.terminated else "truncated" if episode.truncated else "broken off"
-    success = "" if episode.success is None else "yes" if episode.success else "no"
+    end = episode_end(terminated=episode.terminated, truncated=episode.truncated)
+    success = "" if episode.success is None else tr("yes") if episode.success else tr("no")
     return (
         f"{episode.episode:,}",
         f"{episode.return_:.6g}",

@@ -58,6 +58,7 @@ class CommandPalette(QtWidgets.QDialog):
         self.line.returnPressed.connect(self._run)
         self.line.installEventFilter(self)
         self.list = QtWidgets.QTreeWidget()
+        self.list.setAccessibleName(self.tr("Commands and runs"))
         self.list.setHeaderHidden(True)
         self.list.setRootIsDecorated(False)
         self.list.setColumnCount(2)

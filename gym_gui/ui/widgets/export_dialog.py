@@ -13,6 +13,7 @@ from gym_gui.controllers.background import Background
 from gym_gui.core.paths import RunDir
 from gym_gui.services.exporting import ENDINGS, Export, export
 from gym_gui.services.exporting.work import ExportCancelledError
+from gym_gui.ui.widgets.forms import align_labels
 
 _TABLES = (".csv", ".jsonl", ".parquet")
 _PICTURES = (".mp4", ".gif", ".png")
@@ -68,6 +69,7 @@ class ExportDialog(QtWidgets.QDialog):
         self.rate.setSuffix(self.tr(" pictures/s"))
         self.by_human = QtWidgets.QCheckBox(self.tr("Only episodes in which a human acted"))
         self.path = QtWidgets.QLineEdit()
+        self.path.setAccessibleName(self.tr("Write to"))
         choose = QtWidgets.QPushButton(self.tr("Choose…"))
         choose.clicked.connect(self._choose)
         row = QtWidgets.QHBoxLayout()
@@ -80,6 +82,7 @@ class ExportDialog(QtWidgets.QDialog):
         form.addRow("", self.hud)
         form.addRow("", self.by_human)
         form.addRow(self.tr("Write to"), row)
+        align_labels(form)
         self.note = QtWidgets.QLabel()
         self.note.setWordWrap(True)
         self.bar = QtWidgets.QProgressBar()

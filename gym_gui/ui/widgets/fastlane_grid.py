@@ -26,7 +26,7 @@ GAP = 4
 SMALLEST = 84  # a tile's width on the screen, in points
 BACKGROUND = QtGui.QColor("#0b0d10")
 OVER = View.ENDED, View.WAITING, View.STOPPED  # nobody draws there
-DIMMED = 0.35
+DIMMED = 0.18
 
 
 class Tile(NamedTuple):
@@ -114,7 +114,7 @@ class FastLaneGrid(QtWidgets.QScrollArea):
         self._words.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
         self._words.setWordWrap(True)
         self._words.setTextFormat(QtCore.Qt.TextFormat.RichText)
-        self._words.setStyleSheet("color: #9aa4b2; background: transparent; font-size: 13px;")
+        self._words.setStyleSheet("color: #c3cbd6; background: transparent; font-size: 13px;")
         self._words.setAttribute(QtCore.Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._looking = QtCore.QTimer(self)
         self._looking.timeout.connect(self._look)

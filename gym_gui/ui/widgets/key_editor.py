@@ -86,7 +86,8 @@ class KeyEditor(QtWidgets.QDialog):
         layout.addWidget(area, 1)
         idle_row = QtWidgets.QHBoxLayout()
         self.idle = QtWidgets.QLineEdit()
-        self.idle.setPlaceholderText(self.tr("the environment's own"))
+        self.idle.setAccessibleName(self.tr("Action while nothing is pressed"))
+        self.idle.setPlaceholderText(self.tr("The environment's own"))
         if NOTHING in mapping:
             self.idle.setText(json.dumps(mapping[NOTHING]))
         idle_row.addWidget(QtWidgets.QLabel(self.tr("Nothing pressed, in real time")))
@@ -127,7 +128,7 @@ class KeyEditor(QtWidgets.QDialog):
         line.setContentsMargins(0, 0, 0, 0)
         keys = ChordField(chord)
         value = QtWidgets.QLineEdit("" if action is None else json.dumps(action))
-        value.setPlaceholderText(self.tr("action"))
+        value.setPlaceholderText(self.tr("Action"))
         value.setAccessibleName(self.tr("Action"))
         remove = QtWidgets.QToolButton()
         remove.setText("✕")

@@ -16,10 +16,12 @@ class LogView(QtWidgets.QWidget):
         layout.setContentsMargins(0, 4, 0, 0)
         row = QtWidgets.QHBoxLayout()
         self._search = QtWidgets.QLineEdit()
-        self._search.setPlaceholderText("Search the log")
+        self._search.setPlaceholderText(self.tr("Search the log"))
+        self._search.setAccessibleName(self.tr("Search the log"))
         self._search.setClearButtonEnabled(True)
         self._found = QtWidgets.QLabel()
-        previous, following = QtWidgets.QPushButton("Previous"), QtWidgets.QPushButton("Next")
+        previous = QtWidgets.QPushButton(self.tr("Previous"))
+        following = QtWidgets.QPushButton(self.tr("Next"))
         row.addWidget(self._search, 1)
         row.addWidget(self._found)
         row.addWidget(previous)
@@ -30,8 +32,8 @@ class LogView(QtWidgets.QWidget):
         self.text.setMaximumBlockCount(MAX_LINES)
         self.text.setLineWrapMode(QtWidgets.QPlainTextEdit.LineWrapMode.NoWrap)
         self.text.setFont(QtGui.QFontDatabase.systemFont(QtGui.QFontDatabase.SystemFont.FixedFont))
-        self.text.setPlaceholderText("The worker has not written anything yet.")
-        self.text.setAccessibleName("Log of the worker")
+        self.text.setPlaceholderText(self.tr("The worker has not written anything yet."))
+        self.text.setAccessibleName(self.tr("Log of the worker"))
         layout.addWidget(self.text, 1)
         self._search.returnPressed.connect(self.find_next)
         self._search.textChanged.connect(self._mark_all)
@@ -69,4 +71,4 @@ class LogView(QtWidgets.QWidget):
 
     def _mark_all(self, word: str) -> None:
         count = self.text.toPlainText().lower().count(word.lower()) if word else 0
-        self._found.setText(f"{count} found" if word else "")
+        self._found.setText(self.tr("{} found").format(f"{count:,}") if word else "")

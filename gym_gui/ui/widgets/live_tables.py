@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 from PySide6 import QtCore, QtWidgets
 
+from gym_gui.ui.words import episode_end
+
 RIGHT = QtCore.Qt.AlignmentFlag.AlignRight | QtCore.Qt.AlignmentFlag.AlignVCenter
 LEFT = QtCore.Qt.AlignmentFlag.AlignLeft | QtCore.Qt.AlignmentFlag.AlignVCenter
 INSERTED_AT_ONCE = 1_000  # rows; more than a screenful by far is a new table
@@ -151,7 +153,7 @@ def step_texts(row: Sequence[Any]) -> Sequence[str]:
 
 def episode_texts(row: Any) -> Sequence[str]:
     """Return an episode's cells from its record."""
-    end = "terminated" if row.terminated else "truncated" if row.truncated else "broken off"
+    end = episode_end(terminated=row.terminated, truncated=row.truncated)
     seconds = (row.end_ns - row.start_ns) / 1e9 if row.end_ns and row.start_ns else 0.0
     return (
         str(row.stream),

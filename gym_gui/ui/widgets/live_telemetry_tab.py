@@ -180,6 +180,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         for view in (self._episode_view, self._step_view):
             view.setColumnHidden(AGENT, True)
         self._newest = QtWidgets.QPushButton()
+        self._newest.setAccessibleName(self.tr("Newer rows"))
         self._newest.setToolTip(self.tr("Go to the newest rows; they wait while you read others"))
         self._newest.clicked.connect(self._go_to_newest)
         self._newest.hide()

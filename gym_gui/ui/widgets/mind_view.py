@@ -19,8 +19,8 @@ class MindView(QtWidgets.QWidget):
         layout = QtWidgets.QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         row = QtWidgets.QHBoxLayout()
-        self._where = QtWidgets.QLabel("No mind recorded yet.")
-        self._newest = QtWidgets.QCheckBox("Follow the newest")
+        self._where = QtWidgets.QLabel(self.tr("No mind recorded yet."))
+        self._newest = QtWidgets.QCheckBox(self.tr("Follow the newest"))
         self._newest.setChecked(True)
         row.addWidget(self._where, 1)
         row.addWidget(self._newest)
@@ -31,14 +31,14 @@ class MindView(QtWidgets.QWidget):
             box = QtWidgets.QWidget()
             column = QtWidgets.QVBoxLayout(box)
             column.setContentsMargins(0, 0, 0, 0)
-            column.addWidget(QtWidgets.QLabel(name))
+            column.addWidget(QtWidgets.QLabel(self.tr(name)))
             self._lists[name] = QtWidgets.QListWidget()
-            self._lists[name].setAccessibleName(name)
+            self._lists[name].setAccessibleName(self.tr(name))
             column.addWidget(self._lists[name])
             split.addWidget(box)
         layout.addWidget(split, 1)
         self._slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
-        self._slider.setAccessibleName("Step to look at")
+        self._slider.setAccessibleName(self.tr("Step to look at"))
         self._slider.valueChanged.connect(self._show)
         self._slider.sliderPressed.connect(lambda: self._newest.setChecked(False))
         layout.addWidget(self._slider)
@@ -75,7 +75,9 @@ class MindView(QtWidgets.QWidget):
             return
         mind = self._minds[min(number, len(self._minds) - 1)]
         self._where.setText(
-            f"{mind['agent']}: episode {mind.get('episode')}, step {mind.get('step')}"
+            self.tr("{}: episode {}, step {}").format(
+                mind["agent"], mind.get("episode"), mind.get("step")
+            )
         )
         for name, shown in self._lists.items():
             shown.clear()

@@ -43,7 +43,7 @@ class PoliciesDialog(QtWidgets.QDialog):
         self.watch.setProperty("primary", True)
         self.watch.setEnabled(False)
         self.watch.clicked.connect(self._watch)
-        buttons.rejected.connect(self.close)
+        buttons.rejected.connect(self.reject)
         layout = QtWidgets.QVBoxLayout(self)
         layout.addWidget(self.list, 1)
         layout.addWidget(self.note)
@@ -104,7 +104,12 @@ class PoliciesDialog(QtWidgets.QDialog):
 
     def _request(self, spec: RunSpec) -> None:
         self.watch_requested.emit(spec)
-        self.close()
+        self.accept()
+
+    def done(self, result: int) -> None:
+        """Close, waiting for no more answers."""
+        self._background.close()
+        super().done(result)
 
     def _refuse(self, error: Exception) -> None:
         self.watch.setEnabled(False)

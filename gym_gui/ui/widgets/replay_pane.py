@@ -88,6 +88,7 @@ class ReplayPane(QtWidgets.QWidget):
         way = QtCore.Qt.Orientation
         self._split.setOrientation(way.Vertical if narrow else way.Horizontal)
         self._narrow = narrow
+        self.plot.setMinimumHeight(64 if narrow else 120)
         if self.episode is not None:
             self._write_title(self.episode)
 
@@ -138,7 +139,10 @@ class ReplayPane(QtWidgets.QWidget):
         if not self._narrow:
             place = f"{episode.env_id}, environment {episode.stream}, {place}"
         told = f"{place}: {len(episode.steps):,} steps, return {episode.returns[-1]:g}"
-        run = f"<b>{episode.run_id}</b>"
+        name = episode.run_id
+        if self._narrow and len(name) > 16:
+            name = f"{name[:8].rstrip('-')}…{name[-4:]}"
+        run = f"<b>{name}</b>"
         self.title.setText(f"{told}  ·  {run}" if self._narrow else f"{run}  ·  {told}")
         self.title.setToolTip(episode.run_id)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from PySide6 import QtCore, QtWidgets
 
 from gym_gui.core.records import RunRecord, RunSpec
+from gym_gui.ui.widgets.forms import align_labels
 
 
 class RunDetailsDialog(QtWidgets.QDialog):
@@ -55,6 +56,7 @@ class RunDetailsDialog(QtWidgets.QDialog):
             if several and editor is not self.tags and not self._shared[self._key(editor)]:
                 editor.setPlaceholderText(self.tr("each its own"))
             form.addRow(label, editor)
+        align_labels(form)
         ids = QtWidgets.QLabel("" if several else records[0].run_id)
         ids.setObjectName("muted")
         ids.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)

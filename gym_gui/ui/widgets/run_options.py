@@ -9,6 +9,7 @@ from typing import Any
 from PySide6 import QtCore, QtWidgets
 
 from gym_gui.core.records import Frames, Live, Observations, Recording, SpoolPolicy
+from gym_gui.ui.widgets.forms import align_labels
 
 _OBSERVATIONS = {
     Observations.AUTO.value: "Whole when small, else a checksum",
@@ -21,9 +22,9 @@ _POLICIES = {
     SpoolPolicy.DROP_AND_COUNT.value: "Leave out steps, and count them",
 }
 _LIVE = {
-    Live.GRID.value: "all environments, side by side",
-    Live.SINGLE.value: "the first environment",
-    Live.OFF.value: "nothing: no live pictures",
+    Live.GRID.value: "All environments, side by side",
+    Live.SINGLE.value: "The first environment",
+    Live.OFF.value: "Nothing: no live pictures",
 }
 _TEXTS = {  # key: label, what an empty field means
     "name": ("Name", "The script's or algorithm's"),
@@ -85,6 +86,7 @@ class RunOptions(QtWidgets.QWidget):
         )
         for spin in (self._budget, self._pace):
             spin.setFixedWidth(220)
+        align_labels(form)
         self.set_state({})
 
     def state(self) -> dict[str, Any]:

@@ -228,7 +228,8 @@ class RunsPanel(QtWidgets.QFrame):
 
     def _show_count(self) -> None:
         shown, total = self._model.shown, self._model.total
-        self.count.setText(f"{total:,}" if shown == total else f"{shown:,} of {total:,}")
+        part = self.tr("{:,} of {:,}").format(shown, total)
+        self.count.setText(f"{total:,}" if shown == total else part)
 
     def _show_menu(self, at: QtCore.QPoint) -> None:
         index = self.table.indexAt(at)

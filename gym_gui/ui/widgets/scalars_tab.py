@@ -16,6 +16,7 @@ from gym_gui.telemetry.analytics import Pyramid, smooth
 from gym_gui.ui import theme
 from gym_gui.ui.widgets.analytics_plot import CurvePlot, Shown
 from gym_gui.ui.widgets.empty_words import EmptyWords
+from gym_gui.ui.widgets.forms import align_labels
 from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 
 POLL_MS = 1_500
@@ -106,6 +107,7 @@ class ScalarsTab(QtWidgets.QWidget):
         self._split = split
         split.hide()
         self.nothing = EmptyWords()
+        self.nothing.setObjectName("emptyText")
         layout.addWidget(self.nothing, 1)
 
     def _build_tags(self) -> QtWidgets.QWidget:
@@ -114,6 +116,7 @@ class ScalarsTab(QtWidgets.QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         self._filter = QtWidgets.QLineEdit()
         self._filter.setPlaceholderText(self.tr("Find a tag"))
+        self._filter.setAccessibleName(self.tr("Find a tag"))
         self._filter.setClearButtonEnabled(True)
         self._filter.textChanged.connect(self._apply_filter)
         column.addWidget(self._filter)
@@ -138,6 +141,7 @@ class ScalarsTab(QtWidgets.QWidget):
         form.addRow(self.tr("By"), self._by)
         form.addRow(self.tr("Smooth"), self._smooth)
         form.addRow(self.tr("Values"), self._log)
+        align_labels(form)
         column.addLayout(form)
         return left
 
@@ -239,7 +243,7 @@ class ScalarsTab(QtWidgets.QWidget):
             self._arrange(list(curves))
         x_title = self.tr(_AXES[self.wanted().by])
         for tag, plot in self._plots.items():
-            plot.set_title(f"{tag}   ({self._found.points[tag]:,} points)")
+            plot.set_title(self.tr("{}   ({:,} points)").format(tag, self._found.points[tag]))
             plot.set_log(self._log.isChecked())
             plot.show_curves([curves[tag]], x_title=x_title, y_title="")
 

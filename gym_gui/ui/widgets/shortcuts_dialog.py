@@ -18,6 +18,7 @@ class ShortcutsDialog(QtWidgets.QDialog):
         self.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(460, 520)
         self.list = QtWidgets.QTreeWidget()
+        self.list.setAccessibleName(self.tr("Keyboard shortcuts"))
         self.list.setColumnCount(2)
         self.list.setHeaderLabels([self.tr("Command"), self.tr("Keys")])
         self.list.setRootIsDecorated(False)

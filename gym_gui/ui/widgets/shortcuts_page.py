@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from PySide6 import QtGui, QtWidgets
 
 from gym_gui.ui.actions import COMMANDS
+from gym_gui.ui.widgets.forms import align_labels
 
 DEFAULTS = {command.name: command.shortcut for command in COMMANDS}
 
@@ -37,6 +38,7 @@ class ShortcutsPage(QtWidgets.QWidget):
             editor.setAccessibleName(self._names[name])
             self.editors[name] = editor
             form.addRow(self._names[name].replace("&", "&&"), editor)
+        align_labels(form)
         scroll = QtWidgets.QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)

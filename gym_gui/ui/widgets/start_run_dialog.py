@@ -130,6 +130,7 @@ class StartRunDialog(QtWidgets.QDialog):
         left = QtWidgets.QVBoxLayout()
         self._search = QtWidgets.QLineEdit()
         self._search.setPlaceholderText(self.tr("Find a setting"))
+        self._search.setAccessibleName(self.tr("Find a setting"))
         self._search.setClearButtonEnabled(True)
         self._form = SettingsForm()
         self._form.changed.connect(self._edited)

@@ -45,6 +45,8 @@ class StatusLine(QtWidgets.QStatusBar):
         self.note = QtWidgets.QLabel()
         self.problems = QtWidgets.QToolButton()
         self.problems.setObjectName("bad")
+        self.problems.setAccessibleName(self.tr("Problems"))
+        self.problems.setToolTip(self.tr("What went wrong, and what to do about it"))
         self.problems.clicked.connect(self.problems_requested)
         self.problems.hide()
         self._note_timer = QtCore.QTimer(self)
