@@ -495,9 +495,13 @@ class FastLaneReader:
         """Pause or pace the training until ``duration_s`` from now, unless renewed."""
         self._side.set_control(paused, max_steps_per_s, duration_s)
 
-    def release_control(self) -> None:
-        """Leave the training alone, unless another viewer controls it."""
-        self._side.release_control()
+    def control(self) -> Tuple[Control, bool]:
+        """Return the control in force, and whether this viewer's word was the latest."""
+        return self._side.control()
+
+    def release_control(self, *, anyones: bool = False) -> None:
+        """Leave the training alone, unless another viewer controls it (``anyones``: also then)."""
+        self._side.release_control(anyones=anyones)
 
     def close(self) -> None:
         """Give back lease, control and mapping. Closing twice is safe."""

@@ -148,10 +148,23 @@ class ViewerSide:
         self._words[at + layout.C_DEADLINE] = time.monotonic_ns() + int(duration_s * 1e9)
         self._bump()
 
-    def release_control(self) -> None:
-        """Leave the training alone, unless another viewer has taken the control since."""
+    def control(self) -> Tuple[Control, bool]:
+        """Return the control in force, and whether this viewer's word was the latest."""
         at = layout.W_CONTROL
-        if self._words[at + layout.C_OWNER] == self._owner:
+        is_mine = self._words[at + layout.C_OWNER] == self._owner
+        now_ns = time.monotonic_ns()
+        if not now_ns < self._words[at + layout.C_DEADLINE] < now_ns + _MAX_LEASE_NS:
+            return _FREE, is_mine
+        paused = self._words[at + layout.C_PAUSED] == 1
+        return Control(paused, _sane(self._floats[at + layout.C_MAX_STEPS], 1e9)), is_mine
+
+    def release_control(self, *, anyones: bool = False) -> None:
+        """Leave the training alone, unless another viewer has taken the control since.
+
+        anyones: also then; that viewer sees that its word is no longer the latest.
+        """
+        at = layout.W_CONTROL
+        if anyones or self._words[at + layout.C_OWNER] == self._owner:
             self._words[at + layout.C_DEADLINE] = 0
             self._words[at + layout.C_OWNER] = 0
             self._bump()

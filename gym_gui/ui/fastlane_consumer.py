@@ -15,6 +15,7 @@ from PySide6 import QtCore, QtGui
 
 from gym_gui.core.errors import GymGuiError
 from gym_gui.fastlane import (
+    Control,
     FastLaneConfig,
     FastLaneFrame,
     FastLaneMetrics,
@@ -64,12 +65,14 @@ class FastLaneConsumer(QtCore.QObject):
     """Emits ``frame_ready`` when, and only when, the ring has a newer frame.
 
     ``set_visible(False)`` drops the demand, so that a hidden tab costs the training nothing.
-    Pause and speed limit are leases of their own, renewed whether visible or not.
+    Pause and speed limit are leases of their own, renewed whether visible or not, until another
+    viewer of the run says otherwise: the latest word holds, and all viewers show it.
     """
 
     frame_ready = QtCore.Signal(QtGui.QImage, object)  # image, FastLaneMetrics
     hud_changed = QtCore.Signal(object)  # FastLaneMetrics of a step without a picture
     view_changed = QtCore.Signal(object)  # View; also when ``why_not`` is another
+    control_changed = QtCore.Signal(object)  # Control in force, whoever asked for it
     environments_changed = QtCore.Signal(int)  # that the process could show
 
     def __init__(self, parent: QtCore.QObject | None = None) -> None:
@@ -88,6 +91,8 @@ class FastLaneConsumer(QtCore.QObject):
         self._gone_at = 0.0
         self._paused: bool | None = None
         self._max_steps_per_s: float | None = None
+        self._said = False  # what the user asked for is in the ring
+        self._control = Control()
         self._hud: FastLaneMetrics | None = None
         self.frame: FastLaneFrame | None = None
         self.frames = 0
@@ -145,6 +150,7 @@ class FastLaneConsumer(QtCore.QObject):
         except (GymGuiError, OSError):
             return False  # not there yet; the view says "waiting"
         self._renew_at = 0.0
+        self._said = False
         self._wanted_since = time.monotonic()
         self._hud = None
         self.why_not = ""
@@ -190,12 +196,23 @@ class FastLaneConsumer(QtCore.QObject):
             self._poll()
 
     def set_control(self, *, paused: bool | None, max_steps_per_s: float | None) -> None:
-        """Pause or slow the training for as long as this lives; None and None gives it back."""
+        """Pause or slow the training for as long as this lives; None and None gives it back.
+
+        Another viewer's word of before holds no longer.
+        """
         self._paused, self._max_steps_per_s = paused, max_steps_per_s
+        self._said = False
         if paused is None and max_steps_per_s is None and self._reader is not None:
-            self._reader.release_control()
+            self._reader.release_control(anyones=True)
         self._renew_at = 0.0
         self._poll()
+
+    @property
+    def asked(self) -> Control | None:
+        """What the user asked for here and still holds, None for nothing."""
+        if self._paused is None and self._max_steps_per_s is None:
+            return None
+        return Control(bool(self._paused), self._max_steps_per_s or 0.0)
 
     # -- tiles ----------------------------------------------------------------------------------
 
@@ -246,8 +263,20 @@ class FastLaneConsumer(QtCore.QObject):
             tile = self._config.tile
             view = VIEW_ALL if tile is None else VIEW_ONE + tile
             reader.lease(self._config.wanted_hz, self._config.budget, LEASE_S, view)
-        if self._paused is not None or self._max_steps_per_s is not None:
+        self._renew_control(reader)
+
+    def _renew_control(self, reader: FastLaneReader) -> None:
+        """Say again what the user asked for, unless another viewer said otherwise since."""
+        control, is_mine = reader.control()
+        if self._said and not is_mine:
+            self._paused = self._max_steps_per_s = None
+        elif self._paused is not None or self._max_steps_per_s is not None:
             reader.set_control(bool(self._paused), self._max_steps_per_s or 0.0, LEASE_S)
+            self._said = True
+            control = reader.control()[0]
+        if control != self._control:
+            self._control = control
+            self.control_changed.emit(control)
 
     def _show(self, reader: FastLaneReader, frame: FastLaneFrame) -> None:
         if reader.environments != self.environments:

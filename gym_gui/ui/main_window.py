@@ -132,7 +132,6 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
         self.problems.changed.connect(lambda: self.status.set_problems(len(self.problems.problems)))
         self._show_middle()
         self._enable_commands()
-        self.panel.table.setFocus()  # the arrows choose a run from the start on
 
     # -- runs -----------------------------------------------------------------------------------
 
@@ -159,6 +158,7 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
         what = f"run {record.run_id}"
         for tab in self._agent_tabs.get(record.run_id, []):
             tab.trouble.tell_run(record)
+            tab.take_state(record.state)
         if record.trouble:
             name = record.spec.name or record.run_id
             told = StorageError(f"{name}: {record.trouble}")

@@ -136,7 +136,7 @@ QTableView, QTreeView, QListView, QPlainTextEdit, QTextEdit {
     background: @surface; border: 1px solid transparent; selection-background-color: @selection;
     selection-color: @text; alternate-background-color: @raised; outline: none;
 }
-QTableView::item { padding: 0 6px; }
+QTableView::item { padding: 0 3px; }
 QTableCornerButton::section { background: @surface; border: none; border-bottom: 1px solid @line; }
 QTreeView::item, QListView::item { padding: 5px 4px; }
 QTreeView::item:selected, QListView::item:selected { background: @selection; color: @text; }
@@ -154,7 +154,7 @@ QAbstractSpinBox {
 }
 QAbstractSpinBox:focus { border-color: @accent; }
 QAbstractSpinBox QLineEdit {
-    border: none; border-radius: 0; padding: 0 2px 0 6px; background: transparent; min-height: 0;
+    border: none; border-radius: 0; padding: 0; background: transparent; min-height: 0;
 }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
     subcontrol-origin: border; width: 20px; border: none; background: transparent;

@@ -11,6 +11,7 @@ from PySide6 import QtCore, QtGui
 from window_parts import make_writer, publish, settle
 
 from gym_gui.core.errors import GymGuiError
+from gym_gui.core.records import RunState
 from gym_gui.fastlane import FastLaneConfig, FastLaneMetrics
 from gym_gui.fastlane.layout import VIEW_ALL, VIEW_ONE
 from gym_gui.ui.widgets.capture import STILL_S, Film
@@ -69,6 +70,55 @@ def test_speed_pause_and_the_way_back_reach_the_training(qtbot, data_dir, make_t
         bar.pause.click()
         bar.speed.setCurrentIndex(0)
         assert writer.control() == (False, 60.0)
+
+
+def test_all_views_of_a_run_show_its_pause_and_any_of_them_ends_it(qtbot, data_dir, make_tab):
+    with make_writer("run-1", data_dir) as writer:
+        one, other = make_tab(own_pace=60.0), make_tab(own_pace=60.0)
+        one._bar.pause.click()
+        qtbot.waitUntil(other._bar.pause.isChecked)
+        assert other._root.property("paused")
+        assert writer.control() == (True, 60.0)
+        other._bar.pause.click()
+        qtbot.waitUntil(lambda: not one._bar.pause.isChecked())
+        assert one._consumer.asked is None, "it would pause again at its next look"
+        assert not writer.control().paused
+        assert not other._bar.pause.isChecked()
+        other._bar.speed.setCurrentIndex(other._bar.speed.findData(10.0))
+        qtbot.waitUntil(lambda: one._bar.speed.currentData() == 10.0)
+        other.cleanup()
+        qtbot.waitUntil(lambda: one._bar.speed.currentIndex() == 0)
+        assert writer.control() == (False, 0.0)
+
+
+def test_the_way_back_to_the_scripts_own_pace_ends_what_another_view_asked_for(
+    qtbot, data_dir, make_tab
+):
+    with make_writer("run-1", data_dir) as writer:
+        one, other = make_tab(), make_tab()
+        one._bar.pause.click()
+        qtbot.waitUntil(other._bar.pause.isChecked)
+        other._bar.pause.click()
+        assert not writer.control().paused
+        qtbot.waitUntil(lambda: not one._bar.pause.isChecked())
+        assert one._consumer.asked is None
+        assert not writer.control().paused
+
+
+def test_a_run_paused_from_elsewhere_is_shown_so_until_a_click_is_answered(
+    qtbot, data_dir, make_tab
+):
+    with make_writer("run-1", data_dir):
+        tab = make_tab()
+        tab.take_state(RunState.PAUSED)
+        assert tab._bar.pause.isChecked()
+        tab._bar.pause.click()
+        tab._show_pause()
+        assert not tab._bar.pause.isChecked(), "the state of before the click counted"
+        tab.take_state(RunState.RUNNING)
+        assert not tab._bar.pause.isChecked()
+        tab.take_state(RunState.PAUSED)
+        assert tab._bar.pause.isChecked()
 
 
 def test_a_budget_set_in_the_bar_is_what_the_training_sees(qtbot, data_dir, make_tab):

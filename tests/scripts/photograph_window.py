@@ -48,6 +48,8 @@ def scenes(stage: Stage) -> Iterator[Wait]:
     for name, keys in DIALOGS.items():
         yield from stage.press(keys)
         yield lambda: stage.front() is not window, f"the dialog {name}"
+        if name == "new-run":
+            yield from _choose_ppo(stage)
         yield from stage.photograph(name)
         yield from stage.close_front()
 
@@ -61,6 +63,13 @@ def _fill(key: str, stage: Stage) -> Iterator[Wait]:
         yield lambda: len(tab.chosen()) == 2, "both runs chosen"
     elif key == "replay":
         yield lambda: not tab.pane.screen_.image.isNull(), "the episode's first picture"
+
+
+def _choose_ppo(stage: Stage) -> Iterator[Wait]:
+    """Fill the dialog as a person would, with an algorithm and an environment."""
+    dialog = stage.front()
+    dialog._worker.setCurrentIndex(dialog._worker.findData("sb3"))
+    yield lambda: not dialog._picture.pixmap().isNull(), "the environment's picture"
 
 
 def record_runs(data_dir: Path) -> None:

@@ -24,6 +24,7 @@ from gym_gui.ui.widgets.analytics_answer import Answer, Question, answer, table
 from gym_gui.ui.widgets.analytics_grid import PlotGrid
 from gym_gui.ui.widgets.analytics_plot import COLOURS, CurvePlot
 from gym_gui.ui.widgets.analytics_tables import ORDERS, EpisodePages, ResultsTable, SettingsTable
+from gym_gui.ui.widgets.numbers import SpinBox
 from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 from gym_gui.ui.words import run_labels
 
@@ -99,7 +100,7 @@ class AnalyticsTab(QtWidgets.QWidget):
             self.tr("Horizontal axis"),
             {axis: self.tr(axis.capitalize()) for axis in analytics.AXES},
         )
-        self.window_ = QtWidgets.QSpinBox(minimum=1, maximum=10_000, value=20)
+        self.window_ = SpinBox(minimum=1, maximum=10_000, value=20)
         self.window_.setAccessibleName(self.tr("Smoothing"))
         self.window_.setToolTip(self.tr("Mean of that many points; 1 shows them as they are"))
         self.window_.valueChanged.connect(self.ask)

@@ -14,6 +14,7 @@ from gym_gui.core.paths import RunDir
 from gym_gui.services.exporting import ENDINGS, Export, export
 from gym_gui.services.exporting.work import ExportCancelledError
 from gym_gui.ui.widgets.forms import align_labels
+from gym_gui.ui.widgets.numbers import DoubleSpinBox
 
 _TABLES = (".csv", ".jsonl", ".parquet")
 _PICTURES = (".mp4", ".gif", ".png")
@@ -62,7 +63,7 @@ class ExportDialog(QtWidgets.QDialog):
         for what in _WHAT:
             self.what.addItem(what.capitalize(), what)
         self.hud = QtWidgets.QCheckBox(self.tr("Draw step, return, reward and action in"))
-        self.rate = QtWidgets.QDoubleSpinBox()
+        self.rate = DoubleSpinBox()
         self.rate.setRange(1.0, 240.0)
         self.rate.setDecimals(1)
         self.rate.setValue(self._frames_per_s)

@@ -8,6 +8,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.ui import theme
 from gym_gui.ui.icons import icon
+from gym_gui.ui.widgets.numbers import DoubleSpinBox
 
 OWN_PACE = math.nan
 PACES = (
@@ -41,6 +42,7 @@ class FastLaneBar(QtWidgets.QFrame):
         super().__init__(parent)
         self.setObjectName("strip")
         self._filming = False
+        self._own_pace = own_pace
         self.pause = self._button("pause", self.tr("Pause the training (Space)"), checkable=True)
         self.pause.setShortcut(QtGui.QKeySequence(QtCore.Qt.Key.Key_Space))
         self.pause.toggled.connect(self._pace)
@@ -73,7 +75,7 @@ class FastLaneBar(QtWidgets.QFrame):
         return button
 
     def _budget_box(self, budget: float) -> QtWidgets.QDoubleSpinBox:
-        box = QtWidgets.QDoubleSpinBox()
+        box = DoubleSpinBox()
         box.setRange(0.1, 100.0)
         box.setDecimals(1)
         box.setFixedWidth(88)
@@ -137,13 +139,33 @@ class FastLaneBar(QtWidgets.QFrame):
 
     def _pace(self) -> None:
         paused = self.pause.isChecked()
+        self._show_pause(paused)
+        self.pace_changed.emit(paused, float(self.speed.currentData()))
+
+    def show_pace(self, paused: bool, max_steps_per_s: float | None) -> None:
+        """Show what holds for the run, whoever asked for it, telling nobody.
+
+        max_steps_per_s: None leaves the chosen speed, which is the user's own.
+        """
+        with QtCore.QSignalBlocker(self.pause), QtCore.QSignalBlocker(self.speed):
+            self.pause.setChecked(paused)
+            rows = range(self.speed.count())
+            fitting = [row for row in rows if self._rate(row) == max_steps_per_s]
+            if fitting and self.speed.currentIndex() not in fitting:
+                self.speed.setCurrentIndex(fitting[0])
+        self._show_pause(paused)
+
+    def _rate(self, row: int) -> float:
+        value = float(self.speed.itemData(row))
+        return self._own_pace if math.isnan(value) else value
+
+    def _show_pause(self, paused: bool) -> None:
         self.pause.setIcon(icon("play" if paused else "pause", theme.current().text))
         self.pause.setToolTip(
             self.tr("Resume the training (Space)")
             if paused
             else self.tr("Pause the training (Space)")
         )
-        self.pace_changed.emit(paused, float(self.speed.currentData()))
 
     def _begin_film(self, suffix: str) -> None:
         if not self._filming:

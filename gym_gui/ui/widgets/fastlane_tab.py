@@ -11,8 +11,8 @@ from typing import Any
 from PySide6 import QtCore, QtGui, QtQuickWidgets, QtWidgets
 
 from gym_gui.controllers.background import Background
-from gym_gui.core.records import Live
-from gym_gui.fastlane import FastLaneMetrics
+from gym_gui.core.records import Live, RunState
+from gym_gui.fastlane import Control, FastLaneMetrics
 from gym_gui.ui.fastlane_consumer import FastLaneConsumer, View, ViewConfig
 from gym_gui.ui.renderers.fastlane_item import FastLaneItem
 from gym_gui.ui.translate import mark, tr
@@ -21,6 +21,7 @@ from gym_gui.ui.widgets.fastlane_bar import FastLaneBar
 from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 
 QML = Path(__file__).resolve().parents[1] / "qml" / "FastLaneView.qml"
+ANSWER_MS = 2_000  # within which the run's state follows a click
 
 MESSAGES = {
     View.WAITING: (
@@ -90,6 +91,9 @@ class FastLaneTab(QtWidgets.QWidget):
         self._ended_text = ""
         self._counted = (time.monotonic(), 0)
         self._background = Background(self)
+        self._control, self._state, self._asked = Control(), RunState.RUNNING, False
+        self._answer_timer = QtCore.QTimer(self, interval=ANSWER_MS, singleShot=True)
+        self._answer_timer.timeout.connect(self._answered)
         self._consumer = FastLaneConsumer(self)
         self._quick = QtQuickWidgets.QQuickWidget(self)
         self._engine = self._quick.engine()  # kept: the place to tune QML for every tab
@@ -130,6 +134,7 @@ class FastLaneTab(QtWidgets.QWidget):
         self._bar.hud_toggled.connect(self.set_hud_visible)
         self._bar.pace_changed.connect(self._set_pace)
         self._bar.budget_changed.connect(self._consumer.set_budget)
+        self._consumer.control_changed.connect(self._take_control)
         self._consumer.environments_changed.connect(self._offer_environments)
         self._bar.alone_changed.connect(lambda alone: self._consumer.set_tile(0 if alone else None))
         self._bar.picture_requested.connect(self.capture_picture)
@@ -208,10 +213,37 @@ class FastLaneTab(QtWidgets.QWidget):
         own = math.isnan(max_steps_per_s)
         rate = self._own_pace if own else max_steps_per_s
         self._root.setProperty("paused", paused)
+        self._asked = True
+        self._answer_timer.start()
         if own and not paused and not rate:
             self._consumer.set_control(paused=None, max_steps_per_s=None)
         else:
             self._consumer.set_control(paused=paused, max_steps_per_s=rate)
+
+    @QtCore.Slot(object)
+    def _take_control(self, control: Control) -> None:
+        self._control = control
+        self._show_pause()
+
+    def take_state(self, state: RunState) -> None:
+        """Follow the run's state: it may have been paused by another program or machine."""
+        if state is not self._state:
+            self._state, self._asked = state, False
+            self._show_pause()
+
+    def _answered(self) -> None:
+        self._asked = False
+        self._show_pause()
+
+    def _show_pause(self) -> None:
+        """Show what holds; after a click the run's state needs a moment to follow."""
+        elsewhere = self._state is RunState.PAUSED and not self._asked
+        own = self._consumer.asked
+        paused = (own or self._control).paused or elsewhere
+        free = self._control == Control()
+        rate = self._own_pace if free else self._control.max_steps_per_s
+        self._bar.show_pace(paused, None if own else rate)
+        self._root.setProperty("paused", paused)
 
     @QtCore.Slot(float, float)
     def _click(self, x: float, y: float) -> None:
@@ -263,6 +295,7 @@ class FastLaneTab(QtWidgets.QWidget):
     def cleanup(self) -> None:
         """Save a film that is being recorded, let go of the ring. Calling it twice is safe."""
         self._bar.end_film()
+        self._answer_timer.stop()
         self._consumer.stop()
         self._background.close()
 

@@ -14,6 +14,7 @@ from gym_gui.core.errors import UsageError
 from gym_gui.core.records import ControlMode
 from gym_gui.services.human_session import PolicySource
 from gym_gui.services.workers.environments import Interpreter, interpreter_info
+from gym_gui.ui.widgets.numbers import SpinBox
 
 MODES = {
     ControlMode.HUMAN_ONLY: "You play",
@@ -84,7 +85,7 @@ class PlaySetup(QtWidgets.QFrame):
         row = QtWidgets.QHBoxLayout()
         self.realtime = QtWidgets.QCheckBox(self.tr("Real time"))
         self.realtime.setToolTip(self.tr("Off: the environment waits for each key"))
-        self.pace = QtWidgets.QSpinBox()
+        self.pace = SpinBox()
         self.pace.setRange(0, 240)
         self.pace.setSpecialValueText(self.tr("Own pace"))
         self.pace.setSuffix(self.tr(" steps/s"))

@@ -14,6 +14,7 @@ from gym_gui.services.data_folder import KEY as FOLDER_KEY
 from gym_gui.services.data_folder import chosen_elsewhere, use_folder
 from gym_gui.services.settings import OPTIONS, Option, Settings
 from gym_gui.ui.translate import mark
+from gym_gui.ui.widgets.numbers import DoubleSpinBox, SpinBox
 from gym_gui.ui.widgets.shortcuts_page import ShortcutsPage
 
 PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (  # title, sections of the file
@@ -188,7 +189,7 @@ class PreferencesDialog(QtWidgets.QDialog):
         return combo
 
     def _number(self, option: Option, value: float) -> QtWidgets.QWidget:
-        box = QtWidgets.QSpinBox() if option.kind is int else QtWidgets.QDoubleSpinBox()
+        box = SpinBox() if option.kind is int else DoubleSpinBox()
         high = min(option.high, 1e9)
         if isinstance(box, QtWidgets.QSpinBox):
             box.setRange(int(option.low), int(high))

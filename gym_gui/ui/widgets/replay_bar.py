@@ -7,6 +7,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 from gym_gui.services.replay_index import JUMPS
 from gym_gui.ui import theme
 from gym_gui.ui.icons import icon
+from gym_gui.ui.widgets.numbers import SpinBox
 from gym_gui.ui.widgets.timeline import Timeline
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
@@ -45,7 +46,7 @@ class ReplayBar(QtWidgets.QFrame):
         self, name: str, chosen: QtCore.SignalInstance
     ) -> tuple[QtWidgets.QSlider, QtWidgets.QSpinBox]:
         slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
-        field = QtWidgets.QSpinBox()
+        field = SpinBox()
         field.setKeyboardTracking(False)
         field.setMinimumWidth(96)
         for widget in (slider, field):

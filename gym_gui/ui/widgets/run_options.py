@@ -10,6 +10,7 @@ from PySide6 import QtCore, QtWidgets
 
 from gym_gui.core.records import Frames, Live, Observations, Recording, SpoolPolicy
 from gym_gui.ui.widgets.forms import align_labels
+from gym_gui.ui.widgets.numbers import DoubleSpinBox, SpinBox
 
 _OBSERVATIONS = {
     Observations.AUTO.value: "Whole when small, else a checksum",
@@ -72,11 +73,11 @@ class RunOptions(QtWidgets.QWidget):
         self._live = self._choice(_LIVE)
         self._live.setToolTip(self.tr("Where a process steps several at once, as vectors do"))
         form.addRow(self.tr("Live pictures of"), self._live)
-        self._budget = QtWidgets.QDoubleSpinBox(minimum=0, maximum=100, decimals=1)
+        self._budget = DoubleSpinBox(minimum=0, maximum=100, decimals=1)
         self._budget.setSuffix(self.tr(" % of the training's time"))
         self._budget.valueChanged.connect(self.changed)
         form.addRow(self.tr("Watching may cost"), self._budget)
-        self._pace = QtWidgets.QSpinBox(minimum=0, maximum=10_000_000)
+        self._pace = SpinBox(minimum=0, maximum=10_000_000)
         self._pace.setSuffix(self.tr(" steps/s"))
         self._pace.setSpecialValueText(self.tr("No limit"))
         self._pace.valueChanged.connect(self.changed)

@@ -11,7 +11,7 @@ from gym_gui.ui.icons import icon
 from gym_gui.ui.runs_model import AGE, COLUMNS, GROUPINGS, RunsModel
 
 UNDO_MS = 8000
-WIDTHS = (160, 110, 52, 52, 52, 58, 58, 74, 84, 70, 100, 100, 200)
+WIDTHS = (150, 108, 54, 56, 56, 58, 58, 74, 84, 70, 100, 100, 200)
 
 
 class RunsPanel(QtWidgets.QFrame):
@@ -212,7 +212,10 @@ class RunsPanel(QtWidgets.QFrame):
 
     def _after_reset(self) -> None:
         shown = self._model.rowCount() > 0
+        waits = self.new.hasFocus() and self.table.isHidden()  # nothing was chosen yet
         self.table.setVisible(shown)
+        if shown and waits:
+            self.table.setFocus()  # the arrows choose a run from the start on
         self.empty.setVisible(not shown)
         if self._model.total:
             self.empty.setText(self.tr("No run matches the search and the state chosen above."))

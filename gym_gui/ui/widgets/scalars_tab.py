@@ -17,6 +17,7 @@ from gym_gui.ui import theme
 from gym_gui.ui.widgets.analytics_plot import CurvePlot, Shown
 from gym_gui.ui.widgets.empty_words import EmptyWords
 from gym_gui.ui.widgets.forms import align_labels
+from gym_gui.ui.widgets.numbers import SpinBox
 from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 
 POLL_MS = 1_500
@@ -132,7 +133,7 @@ class ScalarsTab(QtWidgets.QWidget):
             self._by.addItem(self.tr(text), value)
         self._by.setAccessibleName(self.tr("Horizontal axis"))
         self._by.currentIndexChanged.connect(self.poll)
-        self._smooth = QtWidgets.QSpinBox(minimum=1, maximum=10_000, value=1)
+        self._smooth = SpinBox(minimum=1, maximum=10_000, value=1)
         self._smooth.setAccessibleName(self.tr("Smoothing"))
         self._smooth.setToolTip(self.tr("Mean of that many points; 1 shows them as they are"))
         self._smooth.valueChanged.connect(self.poll)

@@ -9,6 +9,7 @@ from typing import Any
 from PySide6 import QtCore, QtWidgets
 
 from gym_gui.services.workers.sweep import parse_list
+from gym_gui.ui.widgets.numbers import SpinBox
 
 ROWS = 4
 _NONE = "—"
@@ -46,7 +47,7 @@ class SweepEditor(QtWidgets.QWidget):
             grid.addWidget(setting, row + 1, 0)
             grid.addWidget(items, row + 1, 1)
             self._rows.append((setting, items))
-        self._at_once = QtWidgets.QSpinBox(minimum=0, maximum=1000)
+        self._at_once = SpinBox(minimum=0, maximum=1000)
         self._at_once.setSpecialValueText(self.tr("All"))
         self._at_once.setValue(max(1, (os.cpu_count() or 2) // 2))
         self._at_once.setFixedWidth(120)
