@@ -96,6 +96,8 @@ def main(
     choose_graphics()
     window = make_window(data_dir)
     link = window.context.link
+    if submit or replay or select_run:
+        window.memory.selects = False  # what was asked for now is in front
     window.show()
     QtCore.QTimer.singleShot(0, link.start)
     _recover_sessions(window)

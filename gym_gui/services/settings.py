@@ -73,6 +73,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("window.theme", str, "system", "Theme", "System follows the desktop.", THEMES),
     Option("window.show_hud", bool, True, "Show the HUD over live frames"),
     Option("window.notify", bool, True, "Notify when a run ends or fails"),
+    Option("window.restore_tabs", bool, True, "Open the tabs of the last session again"),
     Option("window.tour_seen", bool, False, "First-run tour seen"),
     Option(
         "live.render_budget_percent", float, 5.0, "Render budget",

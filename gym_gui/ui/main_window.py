@@ -23,6 +23,7 @@ from gym_gui.ui.notifier import Notifier
 from gym_gui.ui.presenters.workers.registry import WorkerPresenterRegistry, default_registry
 from gym_gui.ui.run_commands import RunCommands
 from gym_gui.ui.runs_model import RunsModel
+from gym_gui.ui.tab_memory import TabMemory
 from gym_gui.ui.translate import tr
 from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
 from gym_gui.ui.widgets.problems_panel import ProblemLog
@@ -63,7 +64,7 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
         self._show_when_known = ""
         self._edited: dict[str, RunSpec] = {}  # the daemon keeps the spec a run was started with
         self._closed_tabs: list[tuple[str, str]] = []
-        self._closing = False
+        self._closing = self._is_shut = False
         self.background = Background(self)
         self.model = RunsModel(self)
         self.notifier = Notifier(self)
@@ -78,6 +79,7 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
         self._tick_timer.timeout.connect(self._tick)
         self._tick_timer.start(TICK_MS)
         self._restore()
+        self.memory = TabMemory(self, store) if store is not None else None
 
     def _compose(self) -> None:
         self.panel = RunsPanel(self.model)
@@ -414,6 +416,9 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
         self._closing = True
         self._tick_timer.stop()
         self.panel.finish_deleting()
+        if self.memory is not None and not self._is_shut:
+            self.memory.save()
+        self._is_shut = True
         self.tabs.close_all()
         self.background.close()
         self.notifier.close()

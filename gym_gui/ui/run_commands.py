@@ -10,6 +10,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.core.records import RunSpec
 from gym_gui.ui.actions import use_shortcuts
+from gym_gui.ui.tab_memory import LazyTab
 from gym_gui.ui.tab_registry import TabKind, tab_kind, tab_kinds
 
 
@@ -175,6 +176,23 @@ class RunCommands:
     def _open_tab(self, kind: TabKind, run_id: str) -> Any:
         record = self.model.record(run_id)
         name = (record.spec.name or run_id) if record else ""
+        widget = self._make_tab(kind, run_id)
+        self.tabs.add_dynamic_tab(run_id, kind.title, widget, icon_name=kind.icon, help=name)
+        self._window._show_middle()
+        return widget
+
+    def fill_tab(self, page: LazyTab) -> Any:
+        """Put in place what a page of the last session stands for."""
+        widget = self._make_tab(tab_kind(page.entry.kind), page.entry.run_id)
+        self.tabs.replace(page, widget)
+        return widget
+
+    def _find_tab(self, run_id: str, kind: TabKind) -> Any:
+        """Return an open tab, ready to be used; None where there is none."""
+        known = self.tabs.find(run_id, kind.title)
+        return self.fill_tab(known) if isinstance(known, LazyTab) else known
+
+    def _make_tab(self, kind: TabKind, run_id: str) -> Any:
         widget = kind.make(self.context, run_id, self.tabs)
         if hasattr(widget, "tile_requested"):
             widget.tile_requested.connect(
@@ -182,8 +200,6 @@ class RunCommands:
             )
         if hasattr(widget, "episode_activated"):
             widget.episode_activated.connect(self.open_episode)
-        self.tabs.add_dynamic_tab(run_id, kind.title, widget, icon_name=kind.icon, help=name)
-        self._window._show_middle()
         return widget
 
     def open_episode(self, run_id: str, stream: int, episode: int, step: int = -1) -> None:
@@ -194,7 +210,7 @@ class RunCommands:
 
         def show() -> None:
             kind = tab_kind("replay")
-            tab: Any = self.tabs.find(run_id, kind.title)
+            tab = self._find_tab(run_id, kind)
             if tab is None:
                 tab = self._open_tab(kind, run_id)
             else:
@@ -227,7 +243,7 @@ class RunCommands:
         run_ids = self.panel.marked()
         if run_ids:
             self.do_open_tab("analytics", run_ids[-1])
-            tab: Any = self.tabs.find(run_ids[-1], tab_kind("analytics").title)
+            tab = self._find_tab(run_ids[-1], tab_kind("analytics"))
             tab.choose(run_ids)
 
     def do_run_again(self, *_: object) -> None:

@@ -111,6 +111,7 @@ def drive(data_dir: DataDir, pictures: Path, script: Script, *, theme: str = "da
     settings = Settings.load(data_dir.create().settings)
     settings["window.theme"] = theme
     settings["window.tour_seen"] = True
+    settings["window.restore_tabs"] = False  # every script begins with an empty window
     settings.save()
     pictures.mkdir(parents=True, exist_ok=True)
     make_window = app.make_window

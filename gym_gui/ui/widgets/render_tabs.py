@@ -27,6 +27,13 @@ class DetachedWindow(QtWidgets.QWidget):
         content.show()
         self.resize(720, 560)
 
+    def show_content(self, content: QtWidgets.QWidget) -> None:
+        """Show another widget instead; the one before is its owner's to delete."""
+        self.layout().replaceWidget(self.content, content)  # pyright: ignore[reportOptionalMemberAccess]
+        self.content.hide()
+        self.content = content
+        content.show()
+
     def closeEvent(self, event: QtGui.QCloseEvent) -> None:
         self.closed.emit()
         super().closeEvent(event)
@@ -122,6 +129,44 @@ class RenderTabs(QtWidgets.QTabWidget):
     def run_of(self, widget: QtWidgets.QWidget | None) -> str:
         """Return the run that a tab belongs to; empty for the program's own tabs."""
         return self._keys[widget][0] if widget in self._keys else ""
+
+    def holds(self, widget: QtWidgets.QWidget) -> bool:
+        """Tell whether a tab is still open here, docked or detached."""
+        return widget in self._keys
+
+    def open_tabs(self) -> list[tuple[QtWidgets.QWidget, str, str]]:
+        """Return widget, run id and name of every tab: the docked in their order, then others."""
+        docked = [self.widget(index) for index in range(self.count())]
+        return [(widget, *self._keys[widget]) for widget in (*docked, *self._windows)]
+
+    def window_of(self, widget: QtWidgets.QWidget) -> DetachedWindow | None:
+        """Return the window that a detached tab is in."""
+        return self._windows.get(widget)
+
+    def replace(self, before: QtWidgets.QWidget, widget: QtWidgets.QWidget) -> None:
+        """Put ``widget`` in the place of a tab, with its run, name and title."""
+        self._keys[widget] = self._keys.pop(before)
+        self._helps[widget] = self._helps.pop(before)
+        window = self._windows.pop(before, None)
+        if window is not None:
+            self._windows[widget] = window
+            window.show_content(widget)
+            window.closed.disconnect()
+            window.closed.connect(lambda: self.dock(widget))
+        else:
+            self._swap(self.indexOf(before), before, widget)
+        _dispose(before)
+
+    def _swap(self, index: int, before: QtWidgets.QWidget, widget: QtWidgets.QWidget) -> None:
+        is_current = self.currentWidget() is before
+        text, picture, help = self.tabText(index), self.tabIcon(index), self.tabToolTip(index)
+        with QtCore.QSignalBlocker(self):
+            self.removeTab(index)
+            self.insertTab(index, widget, picture, text)
+            self.setTabToolTip(index, help)
+            if is_current:
+                self.setCurrentIndex(index)
+        self._put_close_button(widget)
 
     def reveal(self, widget: QtWidgets.QWidget) -> None:
         """Bring a tab to the front, wherever it is."""
