@@ -25,7 +25,11 @@ from gym_gui.core.paths import DataDir
 @click.option("--stream", type=click.IntRange(min=0), help="Only this environment instance.")
 @click.option("--episode", type=click.IntRange(min=0), help="Of pictures. [default: the last one]")
 @click.option("--step", type=click.IntRange(min=-1), help="Of a .png; -1 is the reset.")
-@click.option("--fps", type=click.FloatRange(min=1), default=50.0, show_default=True)
+@click.option(
+    "--fps",
+    type=click.FloatRange(min=1),
+    help="Pictures a second. [default: the environment's own pace]",
+)
 @click.option("--by-human", is_flag=True, help="Of a dataset: only episodes a human acted in.")
 @click.option("--hud", is_flag=True, help="Draw step, return, reward and action in.")
 @data_dir_option
@@ -38,7 +42,7 @@ def export(
     stream: int | None,
     episode: int | None,
     step: int | None,
-    fps: float,
+    fps: float | None,
     by_human: bool,
     hud: bool,
     data_dir: DataDir,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from PIL import Image
@@ -17,14 +17,17 @@ def save_png(moment: Moment, path: Path) -> Path:
     return path
 
 
-def save_gif(moments: Iterable[Moment], path: Path, *, frames_per_s: float) -> int:
-    """Write an animation and return its number of pictures (GIF holds 256 colours)."""
+def save_gif(moments: Iterable[Moment], path: Path, *, pace: Callable[[], float]) -> int:
+    """Write an animation and return its number of pictures (GIF holds 256 colours).
+
+    pace: pictures a second, asked for once the moments have been seen.
+    """
     images = [Image.fromarray(moment.frame).quantize(256) for moment in moments]
     images[0].save(
         path,
         save_all=True,
         append_images=images[1:],
-        duration=round(1000 / frames_per_s),
+        duration=round(1000 / pace()),
         loop=0,
     )
     return len(images)

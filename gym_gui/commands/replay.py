@@ -18,7 +18,11 @@ from gym_gui.core.paths import DataDir
 @click.option("--step", type=click.IntRange(min=-1), help="Only this moment; -1 is the reset.")
 @click.option("--png", type=click.Path(path_type=Path), help="Write one moment as PNG.")
 @click.option("--gif", type=click.Path(path_type=Path), help="Write the episode as animation.")
-@click.option("--fps", type=click.FloatRange(min=1), default=50.0, show_default=True)
+@click.option(
+    "--fps",
+    type=click.FloatRange(min=1),
+    help="Pictures a second of the animation. [default: the environment's own pace]",
+)
 @click.option("--headless", is_flag=True, help="No window: check the episode here.")
 @data_dir_option
 @json_option
@@ -29,7 +33,7 @@ def replay(
     step: int | None,
     png: Path | None,
     gif: Path | None,
-    fps: float,
+    fps: float | None,
     headless: bool,
     data_dir: DataDir,
     as_json: bool,
@@ -70,7 +74,7 @@ def replay(
             *_, moment = found.moments([count - 1 if step is None else step])
             written.append(str(save_png(moment, png)))
         if gif is not None:
-            save_gif(found.moments(), gif, frames_per_s=fps)
+            save_gif(found.moments(), gif, pace=lambda: found.pace(fps))
             written.append(str(gif))
         if not written:
             found.check()

@@ -16,6 +16,7 @@ from gym_gui.services.resimulation import Resimulator
 from gym_gui.telemetry.reader import RunReader
 from gym_gui.telemetry.rows import INDEX_MASK, finite_text, row_id
 
+PACE = 30.0  # pictures a second where the environment names no pace of its own
 _CACHE_BYTES = 256 << 20
 
 
@@ -181,6 +182,13 @@ class EpisodeReplay:
     def _lived_frame(self, step: int) -> np.ndarray:
         reply, raw = self._resimulator().ask({"op": "frame", "step": step + 1})
         return np.frombuffer(raw, np.uint8).reshape(reply["height"], reply["width"], 3)
+
+    def pace(self, asked: float | None = None) -> float:
+        """Return pictures a second: ``asked``, else the environment's own, else a common one.
+
+        The environment's own is known once a picture has been simulated.
+        """
+        return asked or self.frames_per_s or PACE
 
     def _remember(self, step: int, picture: np.ndarray) -> None:
         self._cache[step] = picture

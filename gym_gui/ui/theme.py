@@ -22,6 +22,7 @@ class Theme:
     accent: str
     on_accent: str
     selection: str
+    ring: str  # around the list that has the keyboard
     good: str
     warn: str
     bad: str
@@ -29,11 +30,11 @@ class Theme:
 
 DARK = Theme(
     "dark", "#111418", "#171b21", "#1f252d", "#2a313b", "#e6eaf0", "#8f9bab",
-    "#4c9aff", "#08131f", "#21364f", "#3fb27f", "#e0a63a", "#ec6a5e",
+    "#4c9aff", "#08131f", "#21364f", "#31609c", "#3fb27f", "#e0a63a", "#ec6a5e",
 )  # fmt: skip
 LIGHT = Theme(
     "light", "#f3f5f8", "#ffffff", "#eef1f5", "#d8dee6", "#1b2129", "#5d6875",
-    "#1668d6", "#ffffff", "#d9e8fc", "#1d8a5b", "#a86c00", "#c63a2f",
+    "#1668d6", "#ffffff", "#d9e8fc", "#6aa2ea", "#1d8a5b", "#a86c00", "#c63a2f",
 )  # fmt: skip
 
 RESOURCES = Path(__file__).resolve().parent / "resources"
@@ -141,7 +142,7 @@ QTableCornerButton::section { background: @surface; border: none; border-bottom:
 QTreeView::item, QListView::item { padding: 5px 4px; }
 QTreeView::item:selected, QListView::item:selected { background: @selection; color: @text; }
 QTableView:focus, QTreeView:focus, QListView:focus, QPlainTextEdit:focus, QTextEdit:focus {
-    border-color: @accent;
+    border-color: @ring;
 }
 QLineEdit, QComboBox {
     background: @surface; border: 1px solid @line; border-radius: 6px; padding: 4px 8px;

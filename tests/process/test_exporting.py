@@ -153,7 +153,7 @@ def test_pictures_that_change_their_size_fill_the_video_of_the_first(tmp_path):
     import imageio_ffmpeg
 
     frames = [np.full((size, size + 9, 3), size, np.uint8) for size in (33, 50, 20)]
-    assert pictures._mp4(tmp_path / "v.mp4", iter(frames), 10.0) == 3
+    assert pictures._mp4(tmp_path / "v.mp4", iter(frames), lambda: 10.0) == 3
     assert imageio_ffmpeg.count_frames_and_secs(str(tmp_path / "v.mp4"))[0] == 3
 
 

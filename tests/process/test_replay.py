@@ -88,6 +88,22 @@ def test_the_replay_command_writes_the_same_pixels(gym_gui, tmp_path):
         assert 1 < image.n_frames <= len(bare_frames("CartPole-v1", 0))
 
 
+def test_an_animation_runs_at_the_environments_own_pace_unless_told(gym_gui, tmp_path):
+    record(gym_gui, tmp_path, "FrozenLake-v1")  # 4 pictures a second
+    for words, pace in ((), 250), (("--fps", "10"), 100):
+        path = tmp_path / f"{pace}.gif"
+        done = gym_gui("replay", "last", "--episode", "0", "--gif", path, *words)
+        assert done.returncode == 0, done.stderr
+        with Image.open(path) as image:  # pictures that are alike are one, shown longer
+            assert image.info["duration"] % pace == 0
+            assert image.info["duration"] > 0
+        path = tmp_path / f"{pace}-exported.gif"
+        assert gym_gui("export", "last", path, "--episode", "0", *words).returncode == 0
+        with Image.open(path) as image:
+            assert image.info["duration"] % pace == 0
+            assert image.info["duration"] > 0
+
+
 DICE = """
 import random
 import gymnasium, numpy as np
@@ -179,7 +195,7 @@ def test_pictures_are_written_as_they_were(gym_gui, tmp_path):
         assert reader.totals()["episodes"] == 3
     with EpisodeReplay(run_dir, stream=0, episode=2) as replay:
         moments = list(replay.moments([0, 1, 2]))
-    assert save_gif(moments, tmp_path / "a.gif", frames_per_s=30) == 3
+    assert save_gif(moments, tmp_path / "a.gif", pace=lambda: 30.0) == 3
     with Image.open(save_png(moments[0], tmp_path / "a.png")) as image:
         assert np.array_equal(np.asarray(image), moments[0].frame)
 

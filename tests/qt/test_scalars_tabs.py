@@ -9,9 +9,11 @@ from pathlib import Path
 import psutil
 import pytest
 from PySide6 import QtCore, QtGui
+from store_samples import write
 
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunRecord, RunSpec
+from gym_gui.telemetry.batch import EventEntry, RecordBatch
 from gym_gui.ui.widgets.tensorboard_tab import TensorBoardTab
 from gym_gui.ui.widgets.wandb_tab import WandbTab
 
@@ -88,6 +90,101 @@ def test_tensorboard_itself_listens_on_loopback_and_ends_with_the_tab(
     assert set(listening) == {"127.0.0.1"}
     board.cleanup()
     assert not server.is_running()
+
+
+URL = "https://wandb.example/team/cartpole/runs/abc"
+
+
+@pytest.fixture
+def opened(monkeypatch) -> list[str]:
+    """What the desktop was asked to open."""
+    urls: list[str] = []
+    monkeypatch.setattr(QtGui.QDesktopServices, "openUrl", lambda url: urls.append(url.toString()))
+    return urls
+
+
+def wandb_file(folder: Path, *, entity: str = "") -> Path:
+    """Write what W&B writes of a run: who it is, and one value."""
+    folder.mkdir(parents=True)
+
+    def field(number: int, data: bytes) -> bytes:
+        tag = number << 3 | 2
+        head = bytes([tag]) if tag < 128 else bytes([tag & 127 | 128, tag >> 7])
+        return head + bytes([len(data)]) + data
+
+    told = field(1, b"abc") + (field(2, entity.encode()) if entity else b"") + field(3, b"cartpole")
+    item = field(1, field(1, b"loss") + field(16, b"1.5")) + field(2, bytes([8, 5]))
+    chunks = b""
+    for record in (field(17, told), field(2, item)):
+        chunks += struct.pack("<IHB", 0, len(record), 1) + record
+    path = folder / "run-abc.wandb"
+    path.write_bytes(b":W&B\xe1\xbe\x00" + chunks)
+    return path
+
+
+@pytest.fixture
+def wandb_tab(qtbot, tmp_path: Path, data_dir: DataDir):
+    made = []
+
+    def show() -> WandbTab:
+        tab = WandbTab("run-1", record(tmp_path), data_dir=data_dir)
+        qtbot.addWidget(tab)
+        tab.show()
+        made.append(tab)
+        qtbot.waitUntil(lambda: tab._tags.count() == 1)
+        return tab
+
+    yield show
+    for tab in made:
+        tab.cleanup()
+    assert QtCore.QThreadPool.globalInstance().waitForDone(30_000)
+
+
+def test_the_page_of_a_run_that_is_online_opens_as_the_run_told_it(
+    wandb_tab, opened, tmp_path: Path, data_dir: DataDir
+) -> None:
+    folder = tmp_path / "wandb" / "run-20260101_000000-abc"
+    wandb_file(folder)
+    run = data_dir.create().run("run-1")
+    run.root.mkdir(parents=True)
+    told = {"kind": "wandb", "path": str(folder), "url": URL, "pid": 1}
+    write(run.store, RecordBatch("1-a", 1, 1, events=[EventEntry(1, "logger", told)]))
+    tab = wandb_tab()
+    assert f"online, sent as it trains; {URL}" in tab._line.text()
+    assert tab._page_button.toolTip() == URL
+    assert not tab._copy.isEnabled(), "there is nothing to sync"
+    tab._page_button.click()
+    assert opened == [URL]
+
+
+def test_the_page_of_an_online_run_is_known_by_its_file_where_nobody_told(
+    wandb_tab, opened, tmp_path: Path
+) -> None:
+    wandb_file(tmp_path / "wandb" / "run-20260101_000000-abc", entity="team")
+    tab = wandb_tab()
+    tab._page_button.click()
+    assert opened == ["https://wandb.ai/team/cartpole/runs/abc"]
+
+
+def test_an_online_run_whose_page_is_not_known_says_so(wandb_tab, opened, tmp_path: Path) -> None:
+    wandb_file(tmp_path / "wandb" / "run-20260101_000000-abc")
+    tab = wandb_tab()
+    assert "its page is not known here" in tab._line.text()
+    assert "W&B has not told" in tab._page_button.toolTip()
+    assert not tab._page_button.isEnabled()
+    tab._open_page()
+    assert opened == []
+
+
+def test_an_offline_run_has_a_page_once_it_was_synced(wandb_tab, opened, tmp_path: Path) -> None:
+    path = wandb_file(tmp_path / "wandb" / "offline-run-20260101_000000-abc", entity="team")
+    tab = wandb_tab()
+    assert not tab._page_button.isEnabled()
+    assert "sync command" in tab._page_button.toolTip()
+    path.with_suffix(".wandb.synced").touch()
+    tab_again = wandb_tab()
+    assert tab_again._page_button.isEnabled()
+    assert "sent to W&B" in tab_again._line.text()
 
 
 def test_an_offline_run_of_wandb_is_plotted(qtbot, tmp_path: Path, data_dir: DataDir) -> None:

@@ -119,7 +119,7 @@ def drive(data_dir: DataDir, pictures: Path, script: Script, *, theme: str = "da
 
     def made(folder: DataDir) -> Any:
         window = make_window(folder)
-        window.resize(1280, 720)
+        window.setGeometry(0, 0, 1280, 720)
         driven.append(_Driver(Stage(window, pictures), script))
         return window
 

@@ -30,7 +30,8 @@ class Export:
     path: the file; for ``minari`` the dataset's id; for ``tensorboard`` a folder.
     kind: a key of ``ENDINGS``; "" for the path's ending.
     what: ``steps``, ``episodes`` or ``metrics``, of tables.
-    episode, step, frames_per_s, hud: of pictures; episode None is the last one that ended.
+    episode, step, frames_per_s, hud: of pictures; episode None is the last one that ended,
+    frames_per_s None the environment's own pace.
     by_human: of a dataset, only the episodes in which a human acted, as demonstrations.
     """
 
@@ -40,7 +41,7 @@ class Export:
     stream: int | None = None
     episode: int | None = None
     step: int | None = None
-    frames_per_s: float = 50.0
+    frames_per_s: float | None = None
     hud: bool = False
     by_human: bool = False
 

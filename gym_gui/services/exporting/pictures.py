@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,21 @@ from gym_gui.core.records import StepRecord
 from gym_gui.services.exporting.work import Progress, advance, whole
 from gym_gui.services.replay import EpisodeReplay, Moment
 
+Pace = Callable[[], float]  # pictures a second, known once the first has been drawn
+
 
 def write_pictures(
     replay: EpisodeReplay,
     path: Path,
     *,
-    frames_per_s: float,
+    frames_per_s: float | None,
     hud: bool,
     progress: Progress,
     step: int | None = None,
 ) -> int:
     """Write an episode as .mp4 or .gif, or one moment of it as .png; return the pictures.
 
+    frames_per_s: None is the environment's own pace.
     Raises ReplayError or DivergenceError where the episode cannot be seen again.
     """
     wanted = [len(replay.steps) - 1 if step is None else step]
@@ -34,7 +37,7 @@ def write_pictures(
     frames = _counted(_drawn(moments, replay.steps, hud), len(replay.steps) + 1, progress)
     writer = {".mp4": _mp4, ".gif": _gif, ".png": _png}[path.suffix.lower()]
     with whole(path) as part:
-        return writer(part, frames, frames_per_s)
+        return writer(part, frames, lambda: replay.pace(frames_per_s))
 
 
 def _counted(frames: Iterable[Any], total: int, progress: Progress) -> Iterator[Any]:
@@ -68,7 +71,7 @@ def with_text(frame: np.ndarray, text: str) -> np.ndarray:
     return np.asarray(image)
 
 
-def _png(path: Path, frames: Iterator[np.ndarray], _rate: float) -> int:
+def _png(path: Path, frames: Iterator[np.ndarray], _pace: Pace) -> int:
     Image.fromarray(_first(frames)).save(path, format="PNG")
     return 1
 
@@ -80,7 +83,7 @@ def _first(frames: Iterator[np.ndarray]) -> np.ndarray:
     return found
 
 
-def _gif(path: Path, frames: Iterator[np.ndarray], frames_per_s: float) -> int:
+def _gif(path: Path, frames: Iterator[np.ndarray], pace: Pace) -> int:
     images = (Image.fromarray(frame).quantize(256) for frame in frames)
     first = next(images, None)
     if first is None:
@@ -97,13 +100,13 @@ def _gif(path: Path, frames: Iterator[np.ndarray], frames_per_s: float) -> int:
         format="GIF",
         save_all=True,
         append_images=rest(),
-        duration=max(20, round(1000 / frames_per_s)),
+        duration=max(20, round(1000 / pace())),
         loop=0,
     )
     return count[0]
 
 
-def _mp4(path: Path, frames: Iterator[np.ndarray], frames_per_s: float) -> int:
+def _mp4(path: Path, frames: Iterator[np.ndarray], pace: Pace) -> int:
     try:
         import imageio_ffmpeg
     except ImportError as error:
@@ -116,7 +119,7 @@ def _mp4(path: Path, frames: Iterator[np.ndarray], frames_per_s: float) -> int:
     writer = imageio_ffmpeg.write_frames(
         str(path),
         (width, height),
-        fps=frames_per_s,
+        fps=pace(),  # pyright: ignore[reportArgumentType] - a float serves
         codec="libx264",
         quality=8,
         macro_block_size=2,

@@ -30,7 +30,7 @@ _HISTORY, _RUN, _EXIT = 2, 17, 18  # fields of Record
 class OfflineRun:
     """One file of a run. ``update()`` reads what was appended since.
 
-    page: the run's page where it sends as it trains (online); its file is then the same.
+    page: the run's page, where the run told of it (online); its file is then the same.
     """
 
     def __init__(self, path: Path, page: str = "") -> None:
@@ -48,6 +48,11 @@ class OfflineRun:
         """Tell whether ``wandb sync`` has sent this file: it leaves a mark beside it."""
         return self.path.with_suffix(".wandb.synced").exists()
 
+    @property
+    def is_online(self) -> bool:
+        """Tell whether it is sent to W&B as it trains."""
+        return bool(self.page) or not self.path.parent.name.startswith("offline-")
+
     def unread_whole(self) -> int:
         """Return how many bytes wait that a next ``update`` would read; half a record does not."""
         left = self.path.stat().st_size - self._offset
@@ -60,10 +65,11 @@ class OfflineRun:
 
     @property
     def url(self) -> str:
-        """Return the run's page, known once it has been sent."""
+        """Return the run's page, where it is known and the run has been sent; else nothing."""
         if self.page:
             return self.page
-        if not (self.entity and self.project and self.run_id):
+        is_there = self.is_online or self.synced
+        if not (is_there and self.entity and self.project and self.run_id):
             return ""
         return f"https://wandb.ai/{self.entity}/{self.project}/runs/{self.run_id}"
 
@@ -186,7 +192,8 @@ def find_offline_runs(spec: RunSpec, run_dir: RunDir) -> list[OfflineRun]:
 def _look_for_files(spec: RunSpec, run_dir: RunDir) -> list[Path]:
     found: dict[Path, int] = {}
     for root in (Path(spec.cwd), run_dir.root / "files"):
-        for path in root.glob("wandb/offline-run-*/run-*.wandb"):
+        offline, online = ("wandb/offline-run-*/run-*.wandb", "wandb/run-*/run-*.wandb")
+        for path in (*root.glob(offline), *root.glob(online)):
             written = path.stat().st_mtime_ns
             if written >= spec.created_ns:
                 found[path] = written

@@ -14,6 +14,7 @@ from gym_gui.core.errors import StorageError
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunRecord
 from gym_gui.services.registry import RunRegistry
+from gym_gui.services.replay import PACE
 from gym_gui.services.replay_index import EpisodeIndex, episode_index, largest_rewards
 from gym_gui.ui.widgets.export_dialog import ExportDialog
 from gym_gui.ui.widgets.replay_bar import ReplayBar
@@ -23,7 +24,6 @@ from gym_gui.ui.widgets.verify_strip import VerifyStrip
 from gym_gui.ui.words import run_labels
 
 TICK_MS = 16
-PACE = 30.0  # steps a second at 1×, where the environment names no pace of its own
 
 
 class ReplayTab(QtWidgets.QWidget):

@@ -45,8 +45,10 @@ class WandbTab(ScalarsTab):
         return self._describe(file), file.history, file.unread_whole()
 
     def _describe(self, file: OfflineRun) -> str:
-        if file.page:
-            state = self.tr("online, sent as it trains; {}").format(file.page)
+        if file.is_online and file.url:
+            state = self.tr("online, sent as it trains; {}").format(file.url)
+        elif file.is_online:
+            state = self.tr("online, sent as it trains; its page is not known here")
         elif file.synced:
             state = self.tr("sent to W&B; {}").format(file.url)
         else:
@@ -61,18 +63,24 @@ class WandbTab(ScalarsTab):
     def _take(self, found: Scalars) -> None:
         super()._take(found)
         file = self._file
-        self._copy.setEnabled(file is not None and not file.page)
-        has_page = file is not None and bool(file.page or (file.synced and file.url))
-        self._page_button.setEnabled(has_page)
-        page = file.url if file is not None and has_page else self.tr("It is not online")
-        self._page_button.setToolTip(page)
+        self._copy.setEnabled(file is not None and not file.is_online)
+        page = file.url if file is not None else ""
+        self._page_button.setEnabled(bool(page))
+        self._page_button.setToolTip(page or self._why_no_page(file))
+
+    def _why_no_page(self, file: OfflineRun | None) -> str:
+        if file is None:
+            return self.tr("This run has written nothing for W&B")
+        if file.is_online or file.synced:
+            return self.tr("W&B has not told this run's page; look for it in its project there")
+        return self.tr("It is not online; the sync command sends it")
 
     def _copy_command(self) -> None:
         if self._file is not None:
             QtWidgets.QApplication.clipboard().setText(self._file.sync_command)
 
     def _open_page(self) -> None:
-        if self._file is not None:
+        if self._file is not None and self._file.url:
             QtGui.QDesktopServices.openUrl(QtCore.QUrl(self._file.url))
 
 
