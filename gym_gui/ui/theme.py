@@ -212,7 +212,9 @@ QToolButton:hover { background: @raised; }
 QToolButton:checked { background: @selection; }
 QToolButton:focus { border-color: @accent; }
 QToolButton::menu-indicator { width: 0; image: none; }
-QStatusBar { background: @window; border-top: 1px solid @line; color: @muted; }
+QStatusBar {
+    background: @window; border-top: 1px solid @line; color: @muted; min-height: 28px;
+}
 QStatusBar::item { border: none; }
 QStatusBar QToolButton { padding: 0 8px; }
 QScrollBar:vertical { background: transparent; width: 11px; margin: 2px; }

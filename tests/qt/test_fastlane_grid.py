@@ -4,10 +4,11 @@ import numpy as np
 from PySide6 import QtCore, QtGui
 from window_parts import make_context, make_run, settle
 
+from gym_gui.core.records import RunState
 from gym_gui.fastlane import FastLaneWriter
 from gym_gui.fastlane.tiling import Tiling
 from gym_gui.ui.main_window import MainWindow
-from gym_gui.ui.widgets.fastlane_grid import FastLaneGrid, Tile
+from gym_gui.ui.widgets.fastlane_grid import FastLaneGrid, Tile, make_tab
 
 SIDE = 10
 
@@ -90,6 +91,16 @@ def test_it_says_what_is_missing_and_lets_go_of_a_process_that_is_gone(qtbot, da
     qtbot.addWidget(off)
     assert "Live pictures are off for this run" in off.words
     off.cleanup()
+
+
+def test_the_grid_of_a_run_that_ended_before_it_was_opened_says_so(qtbot, data_dir):
+    context = make_context(data_dir)
+    context.link.runs_changed.emit([make_run("run-1", RunState.FAILED)])
+    grid = make_tab(context, "run-1")
+    qtbot.addWidget(grid)
+    grid.show()
+    assert "The run has ended" in grid.words
+    grid.cleanup()
 
 
 def test_sixty_four_agents_fit_on_one_screen(qtbot, data_dir):

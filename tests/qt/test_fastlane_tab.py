@@ -77,7 +77,7 @@ def test_all_views_of_a_run_show_its_pause_and_any_of_them_ends_it(qtbot, data_d
         one, other = make_tab(own_pace=60.0), make_tab(own_pace=60.0)
         one._bar.pause.click()
         qtbot.waitUntil(other._bar.pause.isChecked)
-        assert other._root.property("paused")
+        assert other._root.findChild(QtCore.QObject, "paused").property("visible")
         assert writer.control() == (True, 60.0)
         other._bar.pause.click()
         qtbot.waitUntil(lambda: not one._bar.pause.isChecked())

@@ -65,6 +65,14 @@ Rectangle {
                 font.pixelSize: 12
                 font.bold: true
             }
+            Text {
+                objectName: "paused"
+                visible: view.paused
+                text: qsTr("Paused")
+                color: "#ffd166"
+                font.pixelSize: 12
+                font.bold: true
+            }
             Reading { name: "last_reward"; label: qsTr("Reward"); value: view.number(frame.lastReward, 2) }
             Reading { name: "rolling_return"; label: qsTr("Mean return"); value: view.number(frame.rollingReturn, 1) }
             Reading { name: "step_rate_hz"; label: qsTr("Steps/s"); value: view.number(frame.stepRateHz, 0) }

@@ -278,4 +278,6 @@ def make_tab(
         parent=parent,
     )
     context.live.run_completed.connect(grid.take_ended)
+    if record is not None and record.state.is_final:
+        grid.take_ended(run_id, record)
     return grid

@@ -218,6 +218,8 @@ class SettingsForm(QtWidgets.QScrollArea):
 def _say(note: QtWidgets.QLabel, concern: str, help: str) -> None:
     """Let a field's note tell what is wrong with its value, else what the field means."""
     note.setText(concern or help)
+    role = QtGui.QPalette.ColorRole  # a placeholder's colour is drawn half transparent
+    note.setForegroundRole(role.WindowText if concern else role.PlaceholderText)
     note.setStyleSheet(f"color: {theme.current().bad};" if concern else "")
 
 
