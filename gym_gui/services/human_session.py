@@ -174,7 +174,7 @@ class PlayedEnvironment:
             self._child.kill()
             self._child.wait()
         lines = self._stderr.read_text(errors="replace").strip().splitlines()
-        said = f" It said: {lines[-1]}" if lines else ""
+        said = f" It said: {lines[-1].rstrip('.')}." if lines else ""
         if lines and self._child.returncode == AGENT_FAILED:
             message = lines[-1]
         else:

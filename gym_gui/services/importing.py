@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gym_gui.core.errors import UsageError
+from gym_gui.core.errors import GymGuiError, UsageError
 from gym_gui.core.ids import new_run_id
 from gym_gui.core.paths import DataDir, private_dir
 from gym_gui.core.records import (
@@ -39,16 +39,21 @@ Fill = Callable[[TelemetrySQLiteStore, str], None]
 def import_minari(data_dir: DataDir, dataset_id: str, *, progress: Progress = silent) -> RunRecord:
     """Make a run of a local Minari dataset: its steps, episodes and first observations.
 
-    Raises UsageError when there is no such dataset or minari is not installed.
+    Raises UsageError when there is no such dataset, it is damaged, or minari is not installed.
     """
-    from gym_gui.services.exporting.minari_dataset import read_dataset
+    from gym_gui.services.exporting.minari_dataset import read_dataset, unreadable
 
     dataset = read_dataset(dataset_id)
     env = dataset.env_spec
     spec = _spec(f"minari {dataset_id}", env_id=env.id if env else "", source=dataset_id)
 
     def fill(store: TelemetrySQLiteStore, run_id: str) -> None:
-        _fill_minari(store, run_id, dataset, progress)
+        try:
+            _fill_minari(store, run_id, dataset, progress)
+        except (GymGuiError, MemoryError):
+            raise
+        except Exception as error:
+            raise unreadable(dataset_id, error) from error
 
     return _make(data_dir, spec, fill)
 

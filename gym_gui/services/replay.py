@@ -155,7 +155,7 @@ class EpisodeReplay:
     def _diverged(self, difference: Divergence) -> DivergenceError:
         return DivergenceError(
             f"Episode {self.episode} does not repeat itself: its {difference}.{self._stand_in()}",
-            next_step=self._another_way("This environment is not deterministic: record frames"),
+            next_step=self._another_way(f"{self._reason()}: record frames"),
         )
 
     def _another_way(self, otherwise: str) -> str:
@@ -163,6 +163,11 @@ class EpisodeReplay:
         if self.has_frames:
             return "Its pictures were recorded: see them with --gif FILE or --step N --png FILE."
         return f"{otherwise} (--record-frames) to see it again."
+
+    def _reason(self) -> str:
+        """Return why it may be that an episode does not repeat itself."""
+        known = self.info.note if self.info else ""
+        return known[:1].upper() + known[1:] if known else "This environment is not deterministic"
 
     def _stand_in(self) -> str:
         """Return what is to be said where the interpreter that recorded the run is gone."""

@@ -213,6 +213,10 @@ def test_a_minari_dataset_comes_back_as_a_run(run_dir, data_dir, tmp_path, monke
         import_minari(data_dir, "nothing/here-v0")
     with pytest.raises(ExportCancelledError):
         import_minari(data_dir, "cartpole/random-v0", progress=lambda done, total: False)
+    for damaged in (tmp_path / "datasets").rglob("*.arrow"):
+        damaged.write_bytes(b"no")
+    with pytest.raises(UsageError, match="cannot be read"):
+        import_minari(data_dir, "cartpole/random-v0")
     assert len(list(data_dir.runs.iterdir())) == 2
 
 

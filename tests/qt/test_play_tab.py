@@ -88,6 +88,39 @@ def test_a_held_key_takes_over_and_is_shown_as_an_intervention(qtbot, open_tab) 
     assert tab.hud.interventions > 0
 
 
+LONG = """
+import gymnasium, numpy
+class Long(gymnasium.Env):
+    metadata = {"render_modes": ["rgb_array"]}
+    observation_space = gymnasium.spaces.Discrete(2)
+    action_space = gymnasium.spaces.Discrete(4)
+    def get_action_meanings(self):
+        return ["take the long way round by the north"] * 4
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+    def render(self):
+        return numpy.zeros((40, 40, 3), "uint8")
+gymnasium.register("Long-v0", entry_point="long_env:Long")
+"""
+
+
+def test_long_names_of_actions_push_nothing_off_the_screen(
+    qtbot, open_tab, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "long_env.py").write_text(LONG)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    tab = open_tab("long_env:Long-v0")
+    play(qtbot, tab)
+    qtbot.waitUntil(lambda: len(tab.actions_.buttons) == 4)
+
+    def in_sight(widget: QtWidgets.QWidget) -> bool:
+        return widget.mapTo(tab, QtCore.QPoint(widget.width(), 0)).x() <= tab.width()
+
+    qtbot.waitUntil(lambda: all(map(in_sight, (tab.pause, tab.edit))))
+    assert all(map(in_sight, tab.actions_.buttons.values()))
+
+
 def test_a_changed_key_counts_at_once_and_is_kept(qtbot, open_tab, data_dir) -> None:
     tab = open_tab("CartPole-v1")
     steps = play(qtbot, tab)

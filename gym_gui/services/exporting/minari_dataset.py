@@ -112,7 +112,7 @@ def _create(
 
 
 def read_dataset(dataset_id: str) -> Any:
-    """Return Minari's own view of a dataset. Raises UsageError when there is none."""
+    """Return Minari's own view of a dataset. Raises UsageError when it is not there, or damaged."""
     minari, _ = _minari()
     try:
         return minari.load_dataset(dataset_id)
@@ -120,6 +120,16 @@ def read_dataset(dataset_id: str) -> Any:
         raise UsageError(
             f"There is no dataset {dataset_id} here.", next_step="`minari list local` names them."
         ) from error
+    except Exception as error:
+        raise unreadable(dataset_id, error) from error
+
+
+def unreadable(dataset_id: str, error: Exception) -> UsageError:
+    """Return what to say of a dataset whose files are damaged."""
+    return UsageError(
+        f"The dataset {dataset_id} cannot be read: {error}.",
+        next_step=f"Its files are in {_root() / dataset_id}; download or make it again.",
+    )
 
 
 def _minari() -> tuple[Any, Any]:

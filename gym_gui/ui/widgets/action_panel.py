@@ -18,7 +18,7 @@ from gym_gui.controllers.key_mapping import (
 
 STEPS = 1000  # of a slider over a range of real numbers
 MOST_BUTTONS = 24
-COLUMNS = 2
+COLUMNS, SHORT = 2, 14  # of buttons beside each other, whose texts have so many characters
 
 
 class ActionPanel(QtWidgets.QWidget):
@@ -65,17 +65,24 @@ class ActionPanel(QtWidgets.QWidget):
     def _build_buttons(self, space: dict[str, Any]) -> None:
         grid = QtWidgets.QGridLayout(self._body)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.addWidget(_heading(self.tr("Actions")), 0, 0, 1, COLUMNS)
         meanings = self._keys.about.get("meanings") or []
         names = keys_of_actions(self._keys.mapping)
-        for number in range(space["n"]):
-            action = space["start"] + number
-            title = meanings[number].capitalize() if number < len(meanings) else str(action)
-            button = QtWidgets.QPushButton(_with_keys(title, names.get(action, [])))
-            button.setToolTip(self.tr("Action {}").format(action))
+        actions = range(space["start"], space["start"] + space["n"])
+        titles = [name.capitalize() for name in meanings[: space["n"]]]
+        titles += [str(action) for action in actions[len(titles) :]]
+        texts = [
+            _with_keys(title, names.get(action, []))
+            for title, action in zip(titles, actions, strict=True)
+        ]
+        columns = COLUMNS if max(map(len, texts)) <= SHORT else 1
+        grid.addWidget(_heading(self.tr("Actions")), 0, 0, 1, columns)
+        for number, (action, text) in enumerate(zip(actions, texts, strict=True)):
+            button = QtWidgets.QPushButton(text)
+            button.setToolTip(self.tr("Action {}").format(action) + f"\n{text}")
+            _may_be_narrow(button)
             button.setFocusPolicy(QtCore.Qt.FocusPolicy.TabFocus)
             button.clicked.connect(lambda _=False, chosen=action: self._keys.perform(chosen))
-            grid.addWidget(button, 1 + number // COLUMNS, number % COLUMNS)
+            grid.addWidget(button, 1 + number // columns, number % columns)
             self.buttons[action] = button
 
     # -- actions that are several numbers ---------------------------------------------------------
@@ -173,6 +180,8 @@ class ActionPanel(QtWidgets.QWidget):
         text = QtWidgets.QLabel(space["text"])
         text.setObjectName("muted")
         text.setWordWrap(True)
+        text.setToolTip(space["text"])
+        _may_be_narrow(text)
         self.line = QtWidgets.QLineEdit()
         self.line.setPlaceholderText(self.tr("such as 0 or [1, 0.5]"))
         self.line.returnPressed.connect(self._written)
@@ -203,13 +212,20 @@ def keys_legend(mapping: KeyMap) -> str:
     words = []
     for chord, action in mapping.items():
         if isinstance(action, dict) and chord:
-            parts = ", ".join(f"{place} → {value:g}" for place, value in action.items())
+            parts = ", ".join(f"number {place} to {value:g}" for place, value in action.items())
             words.append(f"{chord_text(chord)}: {parts}")
     return "\n".join(words)
 
 
 def _with_keys(title: str, keys: list[str]) -> str:
     return f"{title}   [ {keys[-1]} ]" if keys else title
+
+
+def _may_be_narrow(widget: QtWidgets.QWidget) -> None:
+    """Let a widget be cut off where its words are longer than the place beside the picture."""
+    policy = widget.sizePolicy()
+    policy.setHorizontalPolicy(QtWidgets.QSizePolicy.Policy.Ignored)
+    widget.setSizePolicy(policy)
 
 
 def _heading(text: str) -> QtWidgets.QLabel:

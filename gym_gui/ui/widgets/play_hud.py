@@ -96,10 +96,12 @@ class PlayHud(QtWidgets.QFrame):
             who += " (you)" if record.flags & STEP_HUMAN else " (agent)"
         if record.flags & STEP_INTERVENTION:
             self.interventions += 1
-            text = f"intervention {self.interventions}: you {taken}, the agent proposed {proposed}"
+            text = f"intervention {self.interventions}: {taken}, not {proposed}"
+            self.actor.setToolTip(f"You did {taken}; the agent proposed {proposed}.")
             self.actor.setStyleSheet(f"color: {colours.warn}; font-weight: 600")
         else:
             text = f"{who}: {taken}"
+            self.actor.setToolTip("")
             colour = colours.accent if record.flags & STEP_HUMAN else colours.muted
             self.actor.setStyleSheet(f"color: {colour}")
         self.actor.setText(text)
