@@ -122,8 +122,10 @@ def _judge(record: RunRecord, run_dir: RunDir) -> int:
         click.echo("gym-gui: The run was cancelled; what it recorded is kept.", err=True)
         return 130
     cause = record.cause or f"its program ended with {record.exit_code}"
+    cause = cause.rstrip(".")
+    end = "" if cause.endswith(("?", "!")) else "."
     raise GymGuiError(
-        f"The run failed: {cause.rstrip('.')}.",
+        f"The run failed: {cause}{end}",
         next_step=f"Its own words are in {run_dir.stderr}; what it recorded is kept."
         if run_dir.stderr.exists()
         else "What it recorded is kept.",

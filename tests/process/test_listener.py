@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import json
 import os
+import socket
 import stat
 import sys
 from pathlib import Path
@@ -272,5 +273,13 @@ def test_it_listens_only_when_asked_and_comes_back_where_it_was(gym_gui, data_di
 def test_an_address_that_cannot_be_listened_at_is_an_error(gym_gui) -> None:
     done = gym_gui("daemon", "start", "--listen", "192.0.2.1:7788")
     assert done.returncode == 1
-    assert "cannot listen at 192.0.2.1:7788" in done.stderr
+    assert "cannot listen at 192.0.2.1:7788: cannot assign" in done.stderr
     assert gym_gui("daemon", "start", "--listen", "everywhere").returncode == 2
+
+
+def test_a_port_in_use_is_said_to_be(gym_gui) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = gym_gui("daemon", "start", "--listen", f"127.0.0.1:{port}")
+    assert done.returncode == 1
+    assert f"cannot listen at 127.0.0.1:{port}: address already in use" in done.stderr

@@ -184,6 +184,18 @@ def test_run_sh_on_a_fresh_machine_trains_and_records(tmp_path):
         for picture in pictures:
             assert Path(picture).read_bytes().startswith(b"\x89PNG")
 
+        for line in readme_commands():  # nothing more than run.sh installs is needed for them
+            if line.startswith("gym-gui export"):
+                done = subprocess.run(
+                    ["bash", "-c", f".venv/bin/{line}"],
+                    cwd=checkout,
+                    env={**bare, "HOME": str(home)},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, f"{line}\n{done.stderr}"
+
         second = run()
         assert second.returncode == 0, second.stderr
         assert "Installing" not in second.stderr

@@ -61,7 +61,7 @@ class Listener:
             bound = server.add_secure_port(join_host_port(host, port), credentials)
         except RuntimeError as error:
             raise DaemonError(
-                f"The daemon cannot listen at {address}.",
+                f"The daemon cannot listen at {address}{_obstacle(host, port)}.",
                 next_step="Choose an address of this machine and a free port: --listen HOST:PORT",
             ) from error
         await server.start()
@@ -150,3 +150,13 @@ def _own_address(towards: str) -> str:
         except OSError:
             return socket.gethostname()
         return probe.getsockname()[0]
+
+
+def _obstacle(host: str, port: int) -> str:
+    """Return the system's word on why a place cannot be listened at, "" when it has none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family):
+            return ""
+    except OSError as error:
+        return f": {(error.strerror or str(error)).lower()}"
