@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any, Iterator, NamedTuple, Sequence, Tuple
+from typing import Any, Iterator, NamedTuple, Tuple
 
 from gym_gui.fastlane.frames import FastLaneConfig
 
@@ -36,9 +35,13 @@ class Tiling(NamedTuple):
 
 
 def layout_for(tiles: int, width: int, height: int, channels: int) -> Tiling:
-    """Lay ``tiles`` out so that the whole is as near to 16:9 as may be, wide before high."""
-    columns = max(1, min(tiles, round(math.sqrt(tiles * height * 16 / (width * 9)))))
-    return Tiling(tiles, columns, width, height, channels)
+    """Lay ``tiles`` out so that they are as large as may be on 16:9, with few empty places."""
+
+    def merit(columns: int) -> Tuple[float, int]:
+        rows = -(-tiles // columns)
+        return min(16 / (columns * width), 9 / (rows * height)), -columns * rows
+
+    return Tiling(tiles, max(range(1, tiles + 1), key=merit), width, height, channels)
 
 
 def tiling_of(config: FastLaneConfig) -> Tiling:
@@ -84,10 +87,3 @@ def cut_tile(source: Any, tiling: Tiling, index: int, width: int, height: int) -
     """Return the picture that ``draw_tile`` put into a tile."""
     places, line = _lines(tiling, index, width, height)
     return b"".join(source[at : at + line] for at in places)
-
-
-def join(tilings: Sequence[Tiling]) -> Tuple[int, int]:
-    """Return (tiles, columns) of a grid that shows the tiles of several rings together."""
-    tiles = sum(tiling.tiles for tiling in tilings)
-    first = tilings[0]
-    return tiles, layout_for(tiles, first.width, first.height, first.channels).columns

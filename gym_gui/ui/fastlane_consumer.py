@@ -221,6 +221,13 @@ class FastLaneConsumer(QtCore.QObject):
         """Name of the ring that is followed, empty while none is."""
         return self._reader.stream if self._reader is not None else ""
 
+    def tile_shape(self) -> tuple[int, int]:
+        """Return how many columns and rows of environments a shown picture has."""
+        alone = self._config is None or self._config.tile is not None
+        if alone or self._reader is None:
+            return 1, 1
+        return self._reader.columns, -(-self._reader.tiles // self._reader.columns)
+
     def tile_places(self, image: QtGui.QImage) -> list[QtCore.QRect]:
         """Return where each environment lies in a picture of the ring."""
         if self._reader is None:

@@ -75,9 +75,9 @@ class Atlas:
         else:
             width, height = max(before.width, tile.width), max(before.height, tile.height)
             form = self.format if tile.format is self.format else PixelFormat.RGB
-        tiling = layout_for(self._tiles, width, height, form.channels)
-        if tiling == before and form is self.format:
+        if before is not None and (width, height) == before[2:4] and form is self.format:
             return False
+        tiling = layout_for(self._tiles, width, height, form.channels)
         shown = self._cut(before)
         self.tiling, self.format = tiling, form
         self.pixels = bytearray(tiling.config.size)

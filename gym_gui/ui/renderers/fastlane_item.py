@@ -8,6 +8,7 @@ QML_IMPORT_NAME = "GymGui"
 QML_IMPORT_MAJOR_VERSION = 1
 QML_IMPORT_MINOR_VERSION = 0
 
+GAP = 2.0  # between the pictures of several environments, in points
 SMOOTH_BELOW = 2.0  # enlarged this much or more, pixels stay sharp squares
 
 
@@ -36,6 +37,7 @@ class FastLaneItem(QtQuick.QQuickPaintedItem):
         super().__init__(parent)
         self._image = QtGui.QImage()
         self._hud = (0.0, 0.0, 0.0)
+        self._tiles = (1, 1)
         self.setOpaquePainting(True)
         self.setFillColor(QtGui.QColor("#0b0d10"))
         self.setAcceptedMouseButtons(QtCore.Qt.MouseButton.LeftButton)
@@ -48,6 +50,11 @@ class FastLaneItem(QtQuick.QQuickPaintedItem):
         self._image = image
         self.setHud(last_reward, rolling_return, step_rate_hz)
         self.update()
+
+    @QtCore.Slot(int, int)
+    def setTiles(self, columns: int, rows: int) -> None:
+        """Keep apart the ``columns`` times ``rows`` pictures that the image is made of."""
+        self._tiles = (columns, rows)
 
     @QtCore.Slot(float, float, float)
     def setHud(self, last_reward: float, rolling_return: float, step_rate_hz: float) -> None:
@@ -72,6 +79,17 @@ class FastLaneItem(QtQuick.QQuickPaintedItem):
             QtGui.QPainter.RenderHint.SmoothPixmapTransform, scale < SMOOTH_BELOW and scale != 1.0
         )
         painter.drawImage(target, self._image)
+        self._part(painter, target)
+
+    def _part(self, painter: QtGui.QPainter, target: QtCore.QRectF) -> None:
+        columns, rows = self._tiles
+        painter.setPen(QtGui.QPen(self.fillColor(), GAP))
+        for column in range(1, columns):
+            x = round(target.x() + target.width() * column / columns)
+            painter.drawLine(QtCore.QLineF(x, target.top(), x, target.bottom()))
+        for row in range(1, rows):
+            y = round(target.y() + target.height() * row / rows)
+            painter.drawLine(QtCore.QLineF(target.left(), y, target.right(), y))
 
     def mousePressEvent(self, event: QtGui.QMouseEvent) -> None:
         target = fitted(self._image.size(), self.boundingRect())

@@ -107,6 +107,7 @@ class FastLaneGrid(QtWidgets.QScrollArea):
         self._canvas = _Canvas()
         self._canvas.clicked.connect(self.tile_requested)
         self.setWidget(self._canvas)
+        self.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
         self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         self.setAccessibleName(self.tr("All agents of {}").format(run_id))
         self.viewport().setStyleSheet(f"background: {BACKGROUND.name()}")

@@ -156,6 +156,7 @@ class FastLaneTab(QtWidgets.QWidget):
         if self._image.isNull():
             self._bar.set_capture_enabled(True)
         self._image = image
+        self._item.setTiles(*self._consumer.tile_shape())
         self._item.setFrame(
             image, metrics.last_reward, metrics.rolling_return, metrics.step_rate_hz
         )
