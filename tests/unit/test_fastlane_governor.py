@@ -68,6 +68,16 @@ def test_tiles_land_where_the_tiling_says() -> None:
     assert tiling_of(tiling.config) == tiling
 
 
+def test_tiles_are_laid_out_large_and_with_few_empty_places() -> None:
+    assert layout_for(64, 600, 400, 3).columns == 8
+    assert (layout_for(64, 84, 84, 3).columns, layout_for(64, 84, 84, 3).rows) == (11, 6)
+    assert layout_for(2, 160, 210, 3).columns == 2
+    assert layout_for(1, 600, 400, 3).columns == 1
+    for tiles in range(1, 65):
+        tiling = layout_for(tiles, 160, 210, 3)
+        assert 0 <= tiling.columns * tiling.rows - tiles < tiling.columns
+
+
 def test_a_tiling_from_a_hostile_header_is_harmless() -> None:
     tiling = tiling_of(FastLaneConfig(0, 0, 3, 10**6, 0))
     assert min(tiling.columns, tiling.rows, tiling.width, tiling.height) >= 1
