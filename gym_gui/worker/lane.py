@@ -94,6 +94,7 @@ class Lane:
             finally:
                 self._turn.release()
         while self._control.paused:
+            self._governor.disturbed()
             time.sleep(_PAUSE_LOOK_S)
             self._look_at_control()
         self._pace.wait(self._steps(), self._look_at_control)
@@ -126,6 +127,8 @@ class Lane:
         if control != self._control:
             self._obey(control)
         self._watched = bool(demand.wanted_hz and self.taps)
+        if not self._watched or self._pace.holds_back:
+            self._governor.disturbed()
         if self._watched:
             self._measure_rate(now_ns)
             self._show(writer, demand, now_ns, taps)
@@ -159,6 +162,8 @@ class Lane:
         stage = self._stage_for(demand.view)
         self._tell_why(writer, stage)
         wanted = Demand(min(demand.wanted_hz * stage.tiles, 1000.0), demand.budget)
+        steps = self._steps()
+        self._governor.stepped(now_ns, steps)
         is_due = not stage.why_not and self._governor.due(now_ns, wanted)
         if is_due:  # other threads, if any, may step the environments that this one does not
             is_due = stage.choose(None if self._has_one_thread() else taps)
@@ -168,7 +173,7 @@ class Lane:
         metrics = self._metrics(tap)
         if is_due:
             stage.show(writer, metrics, alone=self._alone)
-            self._governor.rendered(now_ns, time.monotonic_ns(), wanted)
+            self._governor.rendered(now_ns, time.monotonic_ns(), wanted, steps)
         self._tell_why(writer, stage)
         writer.set_hud(metrics, step=tap.step, episode=max(tap.episode, 0))
         self._hud_ns = now_ns + _HUD_NS

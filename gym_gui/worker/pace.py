@@ -20,6 +20,11 @@ class Pace:
         self._lock = threading.Lock()  # of the threads that step environments
 
     @property
+    def holds_back(self) -> bool:
+        """Tell whether steps wait at all."""
+        return self._limit > 0
+
+    @property
     def is_slow(self) -> bool:
         """Tell whether every single step should wait."""
         return 0 < self._limit < _SLOW_PER_S
