@@ -275,7 +275,9 @@ class Boxed(Walk):
     def step(self, action):
         observation, reward, *rest = super().step(action)
         return observation, np.array([reward], np.float64), *rest
-play(make(Boxed, disable_env_checker=True))
+env = make(Boxed, disable_env_checker=True)
+env.reset(seed=1)
+print(f"steps=10 total={sum(env.step(1)[1].item() for _ in range(10))!r}")
 """
 
 HALF_CHARACTERS = r"""
