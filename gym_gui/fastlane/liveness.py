@@ -17,6 +17,7 @@ from typing import Dict, List, Tuple, Union
 from gym_gui.core import descriptors
 from gym_gui.core.errors import RingError
 from gym_gui.core.ids import check_run_id
+from gym_gui.core.interrupts import let_through
 from gym_gui.core.paths import private_dir
 
 RING, LOCK, TEMPORARY = ".ring", ".lock", ".ring-new"
@@ -83,7 +84,8 @@ def _take(path: Path) -> int:
                 return descriptor  # and not a file that a sweep has just removed
         except FileNotFoundError:
             pass  # removed by a sweep between open and lock: make a new one
-        except OSError:
+        except OSError as error:
+            let_through(error)
             if time.monotonic() > deadline:
                 os.close(descriptor)
                 raise RingError(

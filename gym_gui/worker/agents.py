@@ -15,8 +15,8 @@ import weakref
 from types import ModuleType
 from typing import Any, Callable, Optional
 
+from gym_gui.core.interrupts import let_through
 from gym_gui.worker import encode
-from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.session import TapSession
 
 _METHODS = ("step", "reset", "observe", "close")

@@ -36,9 +36,10 @@ def _hook_failed(error: BaseException) -> None:
 
 
 def _patches() -> dict[str, Callable[[ModuleType], None]]:
-    from gym_gui.worker import agents, metrics, native, vector
+    from gym_gui.worker import agents, made_by_hand, metrics, native, vector
 
     patches = {
+        "gymnasium.core": made_by_hand.patch_wrapper,
         "gymnasium.envs.registration": _patch_registration,
         "gymnasium.vector.sync_vector_env": vector.patch_sync,
         "gymnasium.vector.async_vector_env": vector.patch_async,
@@ -60,13 +61,16 @@ def _patch_registration(session: Any, module: ModuleType) -> None:
 
 
 def _wrap_factory(session: Any, module: ModuleType, name: str, tap: Callable[..., Any]) -> None:
+    from gym_gui.worker.made_by_hand import within_make
+
     make = getattr(module, name)
     if getattr(make, "_gym_gui", False):
         return
 
     @functools.wraps(make)
     def tapped_make(*args: Any, **kwargs: Any) -> Any:
-        env = make(*args, **kwargs)
+        with within_make():
+            env = make(*args, **kwargs)
         try:
             tap(session, env)
         except Exception as error:  # noqa: BLE001 - the edge to the user's call

@@ -11,9 +11,9 @@ from __future__ import annotations
 import time
 from typing import Any, Optional
 
+from gym_gui.core.interrupts import let_through
 from gym_gui.core.records import STEP_RESET
 from gym_gui.worker import describe, encode, state
-from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.session import TapSession
 from gym_gui.worker.subclass import extend, is_referable, reference, tap_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from gym_gui.worker import bootstrap, envtap, native, vector
+from gym_gui.worker import bootstrap, envtap, made_by_hand, native
 
 Env = TypeVar("Env")
 
@@ -22,7 +22,7 @@ def watch(env: Env) -> Env:
 
 
 def _tap(session: Any, env: Any) -> None:
-    if vector.innermost_tap(env) is not None or hasattr(env, "possible_agents"):
+    if made_by_hand.innermost_tap(env) is not None or hasattr(env, "possible_agents"):
         return  # made by gymnasium.make, or PettingZoo's: seen already
     if hasattr(env, "num_envs"):
         native.tap_vector(session, env)

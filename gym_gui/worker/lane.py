@@ -11,13 +11,13 @@ import time
 from collections import deque
 from typing import Any, Collection, Optional
 
+from gym_gui.core.interrupts import held_back, let_through
 from gym_gui.core.records import Live
 from gym_gui.fastlane.buffer import FastLaneWriter
 from gym_gui.fastlane.frames import Control, Demand, FastLaneConfig, FastLaneMetrics
 from gym_gui.fastlane.governor import RenderGovernor
 from gym_gui.fastlane.layout import VIEW_ALL, VIEW_DEFAULT, VIEW_ONE
 from gym_gui.worker import render
-from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.pace import Pace
 from gym_gui.worker.render import Painter
 from gym_gui.worker.stage import Stage
@@ -217,12 +217,13 @@ class Lane:
     # -- the ring's life --------------------------------------------------------------------------
 
     def _open(self) -> FastLaneWriter:
-        self._writer = FastLaneWriter.create(
-            self.session.run_id,
-            _FIRST_CONFIG,
-            ring_dir=self._config["ring_dir"],
-            channel=self.session.channel,
-        )
+        with held_back():
+            self._writer = FastLaneWriter.create(
+                self.session.run_id,
+                _FIRST_CONFIG,
+                ring_dir=self._config["ring_dir"],
+                channel=self.session.channel,
+            )
         return self._writer
 
     def _switch_off(self, error: BaseException) -> None:

@@ -12,9 +12,9 @@ import weakref
 from types import ModuleType
 from typing import Any
 
+from gym_gui.core.interrupts import let_through
 from gym_gui.core.records import STEP_RESET
 from gym_gui.worker import describe, encode
-from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.session import TapSession
 from gym_gui.worker.subclass import extend, is_referable, tap_of
 

@@ -17,8 +17,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any, Callable, Optional
 
+from gym_gui.core.interrupts import held_back, let_through
 from gym_gui.worker import encode
-from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.lane import Lane
 from gym_gui.worker.spool import SpoolWriter
 
@@ -143,7 +143,8 @@ class TapSession:
         _say(message)
         try:
             self.event("warning", message=message)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
+            let_through(error)
             self._warned.add("the spool cannot be written")
 
     def failed(self, what: str, error: BaseException) -> None:
@@ -177,12 +178,13 @@ class TapSession:
     def _open(self) -> SpoolWriter:
         with self._lock:
             if self._writer is None:
-                self._writer = SpoolWriter(
-                    self.config["spool_dir"],
-                    policy=self._policy,
-                    limit_bytes=self._limit,
-                    on_full=_say,
-                )
+                with held_back():
+                    self._writer = SpoolWriter(
+                        self.config["spool_dir"],
+                        policy=self._policy,
+                        limit_bytes=self._limit,
+                        on_full=_say,
+                    )
                 self._ended = False
                 self._write_start()
             return self._writer
@@ -213,5 +215,5 @@ def _say(message: str) -> None:
     try:
         sys.stderr.write(f"gym-gui: {message}\n")
         sys.stderr.flush()
-    except (OSError, ValueError, AttributeError):  # the script closed its stderr
-        return
+    except (OSError, ValueError, AttributeError) as error:  # the script closed its stderr
+        let_through(error)

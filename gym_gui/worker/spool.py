@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Callable, Optional, Union
 
 from gym_gui.core import descriptors
+from gym_gui.core.interrupts import from_handler, let_through
 from gym_gui.core.records import SpoolPolicy
-from gym_gui.worker.interrupts import is_from_handler
 
 SEGMENT_BYTES = 16 << 20
 _SMALLEST_SEGMENT = 4096
@@ -82,8 +82,8 @@ class Room:
                 os.pwrite(fd, f"{state:<10}{dropped:>14}\n".encode(), 0)
             finally:
                 os.close(fd)
-        except OSError:
-            return
+        except OSError as error:
+            let_through(error)
 
     @staticmethod
     def read(path: Union[str, Path]) -> tuple[str, int]:
@@ -183,7 +183,7 @@ class SpoolWriter:
             self.seq = seq
             self._size += written
         except BaseException as error:
-            if not isinstance(error, OSError) or is_from_handler(error):
+            if not isinstance(error, OSError) or from_handler(error) is not None:
                 self._resync(seq, len(data))
                 raise
             return self._refused(error, kind, body)
@@ -247,7 +247,8 @@ class SpoolWriter:
         """The script closed every file, ours too: go on in the same segment."""
         try:
             self._fd = _open_private(self._segment)
-        except OSError:
+        except OSError as error:
+            let_through(error)
             return False
         return True
 
@@ -268,7 +269,8 @@ class SpoolWriter:
     def _next_segment(self) -> None:
         try:
             self._open_segment()
-        except OSError:  # no new file can be made: keep to the old one
+        except OSError as error:  # no new file can be made: keep to the old one
+            let_through(error)
             self._look_at = self._size + self._look_every
 
     def _is_full(self) -> bool:
@@ -277,7 +279,8 @@ class SpoolWriter:
             return True
         try:
             disk = os.statvfs(self.directory)
-        except OSError:
+        except OSError as error:
+            let_through(error)
             return False
         reserve = min(_RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 10)
         return disk.f_bavail * disk.f_frsize < reserve
@@ -379,7 +382,8 @@ class SpoolWriter:
         data = "".join(lines).encode()
         try:
             written = os.write(self._fd, data)
-        except OSError:
+        except OSError as error:
+            let_through(error)
             return False
         if written != len(data):
             os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
@@ -409,6 +413,7 @@ class SpoolWriter:
             try:
                 return self._put_pixels(memoryview(pixels).cast("B"))
             except OSError as error:
+                let_through(error)
                 cause = error.strerror or str(error)
                 if self._policy is not SpoolPolicy.PAUSE_RUN or error.errno not in _NO_ROOM:
                     self._refuse_frame(cause)

@@ -6,12 +6,12 @@ import time
 from typing import Any, Callable, Collection, Optional
 
 from gym_gui.core.errors import GymGuiError, RingSpaceError
+from gym_gui.core.interrupts import let_through
 from gym_gui.fastlane.buffer import FastLaneWriter
 from gym_gui.fastlane.frames import FastLaneConfig, FastLaneMetrics
 from gym_gui.fastlane.layout import VIEW_ONE, PixelFormat
 from gym_gui.worker import describe
 from gym_gui.worker.atlas import Atlas
-from gym_gui.worker.interrupts import let_through
 from gym_gui.worker.render import Painter, Picture
 
 MAX_TILES = 64

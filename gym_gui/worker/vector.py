@@ -9,8 +9,9 @@ from types import ModuleType
 from typing import Any, Optional
 
 from gym_gui.core.records import STEP_RESET
+from gym_gui.worker import bootstrap
+from gym_gui.worker.made_by_hand import tap_part
 from gym_gui.worker.session import TapSession
-from gym_gui.worker.subclass import tap_of
 
 _AUTORESET = f',"flags":{STEP_RESET}'
 
@@ -130,20 +131,10 @@ class VectorGroup:
 _groups: weakref.WeakKeyDictionary[Any, Optional[VectorGroup]] = weakref.WeakKeyDictionary()
 
 
-def innermost_tap(env: Any) -> Any:
-    """Return the tap in a chain of wrappers, or None."""
-    while env is not None:
-        tap = tap_of(env)
-        if tap is not None:
-            return tap
-        env = getattr(env, "env", None)
-    return None
-
-
 def _group_of(session: TapSession, vector: Any) -> Optional[VectorGroup]:
     if vector in _groups:
         return _groups[vector]
-    taps = [innermost_tap(env) for env in getattr(vector, "envs", [])]
+    taps = [tap_part(session, env) for env in getattr(vector, "envs", [])]
     seen = [tap for tap in taps if tap is not None]
     group = VectorGroup(session, seen, len(taps)) if seen else None
     _groups[vector] = group
@@ -173,7 +164,8 @@ class NumberedFactory:
 
     def __call__(self) -> Any:
         env = self.make()
-        tap = innermost_tap(env)
+        session = bootstrap.session()  # of the process that steps it
+        tap = tap_part(session, env) if session is not None else None
         if tap is not None:
             tap.vector = self.place
             tap.resets_next_step = self.next_step
