@@ -16,8 +16,8 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from gym_gui.bench import window
-from gym_gui.bench.window import quantiles
+from gym_gui.bench import gui_loop, window
+from gym_gui.bench.gui_loop import quantiles
 from gym_gui.fastlane import FastLaneConfig, FastLaneMetrics, FastLaneReader, FastLaneWriter
 from gym_gui.fastlane.buffer import SLOTS
 
@@ -34,9 +34,9 @@ METRICS = FastLaneMetrics(1.0, 100.0, 5000.0)
 
 def measure(*, quick: bool, only: str = "") -> dict[str, Any]:
     """Return the figures whose name begins with ``only``; ``quick`` takes seconds for each."""
-    window.prepare()
+    gui_loop.prepare()
     seconds = 5.0 if quick else 60.0
-    with tempfile.TemporaryDirectory(dir=window.shared_memory()) as folder:
+    with tempfile.TemporaryDirectory(dir=gui_loop.shared_memory()) as folder:
         at = Path(folder)
         parts: dict[str, Callable[[], Any]] = {
             f"ring, {name}": lambda shape=shape: ring(at, *shape, frames=400 if quick else 4000)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 def main(ring_dir: str, run_id: str) -> None:
     """Show the run until standard input closes."""
-    from gym_gui.bench import window
+    from gym_gui.bench import gui_loop
 
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    window.prepare()
+    gui_loop.prepare()
     from PySide6 import QtCore
 
     from gym_gui.ui.widgets.fastlane_tab import FastLaneTab

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6 import QtCore
 
@@ -23,6 +23,10 @@ from gym_gui.core.paths import DataDir
 from gym_gui.core.records import EpisodeRecord, RunRecord, RunSpec
 from gym_gui.services.remote.far_runs import FarRuns
 from gym_gui.services.remote.sources import LocalSource, Source
+
+if TYPE_CHECKING:  # they need gRPC, which the first paint does without
+    from gym_gui.services.trainer.client import Live
+    from gym_gui.telemetry.batch import RecordBatch, StepColumns
 
 BATCH_MS = 30
 RETRY_S = (0.3, 1.0, 2.0, 5.0)
@@ -42,31 +46,39 @@ class LinkState(enum.Enum):
 
 @dataclass
 class LiveBatch:
-    """What arrived of one run since the last batch. skipped: step chunks that were let go."""
+    """What arrived of one run since the last batch.
+
+    skipped: steps that were let go, here or by the daemon. skipped_others: episodes, and batches
+    of other records.
+    """
 
     run_id: str
-    steps: deque[Any] = field(default_factory=lambda: deque(maxlen=MAX_CHUNKS))
+    steps: deque[StepColumns] = field(default_factory=lambda: deque(maxlen=MAX_CHUNKS))
     episodes: list[EpisodeRecord] = field(default_factory=list)
-    records: list[Any] = field(default_factory=list)
+    records: list[RecordBatch] = field(default_factory=list)
     skipped: int = 0
+    skipped_others: int = 0
 
-    def add_steps(self, columns: Any) -> None:
+    def add_steps(self, live: Live[StepColumns]) -> None:
         if len(self.steps) == MAX_CHUNKS:
             self.skipped += len(self.steps[0])
-        self.steps.append(columns)
+        self.skipped += live.skipped
+        self.steps.append(live.content)
 
-    def add_episodes(self, episodes: list[EpisodeRecord]) -> None:
-        self.episodes += episodes
+    def add_episodes(self, live: Live[list[EpisodeRecord]]) -> None:
+        self.skipped_others += live.skipped
+        self.episodes += live.content
         over = len(self.episodes) - 64 * MAX_CHUNKS
         if over > 0:
-            self.skipped += over
+            self.skipped_others += over
             del self.episodes[:over]
 
-    def add_records(self, records: Any) -> None:
-        self.records.append(records)
+    def add_records(self, live: Live[RecordBatch]) -> None:
+        self.skipped_others += live.skipped
+        self.records.append(live.content)
         over = len(self.records) - MAX_CHUNKS
         if over > 0:
-            self.skipped += over
+            self.skipped_others += over
             del self.records[:over]
 
 

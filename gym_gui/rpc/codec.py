@@ -195,14 +195,18 @@ def decode_steps(message: pb.Steps) -> StepColumns:
     )
 
 
-def encode_batch(batch: RecordBatch, *, rejected: int = 0) -> pb.Batch:
-    """Return a batch as a message. rejected: how many of its lines broke the protocol."""
+def encode_batch(batch: RecordBatch, *, rejected: int = 0, skipped: int = 0) -> pb.Batch:
+    """Return a batch as a message.
+
+    rejected: how many of its lines broke the protocol. skipped: what a slow reader missed before.
+    """
     message = pb.Batch(
         run_id=batch.run_id,
         channel=batch.channel,
         first_seq=batch.first_seq,
         last_seq=batch.last_seq,
         rejected=rejected,
+        skipped=skipped,
         episodes=[_encode_episode(record) for record in batch.episodes],
         resets=[_encode_reset(record) for record in batch.resets],
         metrics=[pb.Metric(**_fields(entry)) for entry in batch.metrics],

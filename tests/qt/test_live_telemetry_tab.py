@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +29,8 @@ from gym_gui.telemetry.batch import (
     StepColumns,
 )
 from gym_gui.telemetry.sqlite_store import TelemetrySQLiteStore
-from gym_gui.ui.widgets.live_plots import LIMIT, Series
+from gym_gui.ui.widgets.live_series import LIMIT, Series
+from gym_gui.ui.widgets.live_tables import RecentRows
 from gym_gui.ui.widgets.live_telemetry_tab import LiveTelemetryTab
 
 RUN = "run-1"
@@ -72,7 +74,7 @@ def columns(first: int, count: int) -> StepColumns:
 
 
 def batch(run_id: str = RUN, **parts: object) -> SimpleNamespace:
-    empty = {"steps": deque(), "episodes": [], "records": [], "skipped": 0}
+    empty = {"steps": deque(), "episodes": [], "records": [], "skipped": 0, "skipped_others": 0}
     return SimpleNamespace(run_id=run_id, **{**empty, **parts})
 
 
@@ -133,10 +135,10 @@ def test_metrics_show_their_latest_value(qtbot, tab, source: Source) -> None:
     entries = [MetricEntry(n, "losses/value", n / 2, n * 100) for n in range(1, 6)]
     source.batch_ready.emit(batch(records=[RecordBatch("c", 1, 5, metrics=entries)]))
     tab.tabs.setCurrentIndex(2)
-    qtbot.waitUntil(lambda: tab._metric_table.rowCount() == 1)
-    texts = [tab._metric_table.item(0, column).text() for column in range(3)]
+    qtbot.waitUntil(lambda: tab.metrics.table.rowCount() == 1)
+    texts = [tab.metrics.table.item(0, column).text() for column in range(3)]
     assert texts == ["losses/value", "2.5", "5"]
-    assert tab._metric_plot.title == "losses/value"
+    assert tab.metrics.plot.title == "losses/value"
 
 
 def test_what_an_agent_has_in_mind_is_shown(qtbot, tab, source: Source) -> None:
@@ -204,7 +206,7 @@ def test_what_was_recorded_before_is_there(qtbot, source: Source, data_dir: Data
     tab.show()
     qtbot.waitUntil(lambda: tab.episodes.rowCount() == 3)
     assert "hello there" in tab.log.text.toPlainText()
-    assert list(tab._metrics) == ["loss"]
+    assert list(tab.metrics.series) == ["loss"]
     assert tab._series["returns"].drawn()[0].tolist() == [10.0, 20.0, 30.0]
     tab.tabs.setCurrentWidget(tab._step_view)
     qtbot.waitUntil(lambda: tab.steps.rowCount() == 30)
@@ -253,10 +255,43 @@ def test_a_series_keeps_its_extremes_when_it_is_reduced() -> None:
     assert series.drawn()[1].max() == 1e6
 
 
-def test_the_mean_is_of_the_last_points() -> None:
-    series = Series()
-    series.add((float(n), float(n)) for n in range(1, 6))
-    assert series.smoothed(2)[1].tolist() == [1.0, 1.5, 2.5, 3.5, 4.5]
+def test_the_mean_is_of_the_last_points_however_they_come() -> None:
+    whole, parts = Series(mean_of=2), Series(mean_of=2)
+    points = [(float(n), float(n)) for n in range(1, 6)]
+    whole.add(points)
+    for point in points:
+        parts.add([point])
+    assert whole.means is not None
+    assert parts.means is not None
+    assert whole.means.drawn()[1].tolist() == [1.0, 1.5, 2.5, 3.5, 4.5]
+    assert parts.means.drawn()[1].tolist() == [1.0, 1.5, 2.5, 3.5, 4.5]
+
+
+def test_the_mean_stays_true_where_old_points_were_merged() -> None:
+    series = Series(mean_of=10)
+    for first in range(0, 2 * LIMIT, 1000):  # ten of 0 and 1 have the mean 0.5
+        series.extend(range(first, first + 1000), [number % 2 for number in range(1000)])
+    assert series.reduced
+    assert series.total == 2 * LIMIT
+    assert series.means is not None
+    x, means = series.means.drawn()
+    assert set(means[x >= 10].tolist()) == {0.5}
+
+
+def test_of_a_flood_of_rows_only_the_newest_are_made(qtbot) -> None:
+    made = []
+    model = RecentRows(("A",), lambda row: (str(row),), capacity=10)
+
+    def rows(first: int) -> list[int]:
+        made.append(first)
+        return list(range(first, first + 4))
+
+    for first in range(0, 400, 4):
+        model.add_later(4, partial(rows, first))
+    assert model.waiting() == 400
+    model.refresh()
+    assert [model.row(number) for number in range(model.rowCount())] == list(range(399, 389, -1))
+    assert made == [388, 392, 396]
 
 
 def test_a_flood_of_output_is_skipped_and_counted(tmp_path) -> None:

@@ -7,7 +7,8 @@ import contextlib
 import functools
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from grpc import aio
 
@@ -30,6 +31,20 @@ def _raises_ours(method: Callable[..., Any]) -> Callable[..., Any]:
             raise error_from(error) from None
 
     return call
+
+
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True, slots=True)
+class Live(Generic[Content]):
+    """New records of a run. skipped: what the daemon let go before them, for want of a reader.
+
+    In steps of a stream of steps, in batches of the others.
+    """
+
+    content: Content
+    skipped: int = 0
 
 
 class TrainerClient:
@@ -113,23 +128,23 @@ class TrainerClient:
             async for run in answers:
                 yield decode_run(run)
 
-    async def stream_steps(self, run_id: str) -> AsyncIterator[StepColumns]:
-        """Yield new steps; what comes too fast is skipped."""
+    async def stream_steps(self, run_id: str) -> AsyncIterator[Live[StepColumns]]:
+        """Yield new steps; what comes too fast is skipped, and counted."""
         async with contextlib.aclosing(self._stream("StreamRunSteps", run_id)) as batches:
             async for batch in batches:
-                yield decode_steps(batch.steps)
+                yield Live(decode_steps(batch.steps), batch.skipped)
 
-    async def stream_episodes(self, run_id: str) -> AsyncIterator[list[EpisodeRecord]]:
+    async def stream_episodes(self, run_id: str) -> AsyncIterator[Live[list[EpisodeRecord]]]:
         """Yield episodes as they end."""
         async with contextlib.aclosing(self._stream("StreamRunEpisodes", run_id)) as batches:
             async for batch in batches:
-                yield decode_batch(batch).episodes
+                yield Live(decode_batch(batch).episodes, batch.skipped)
 
-    async def stream_records(self, run_id: str) -> AsyncIterator[RecordBatch]:
+    async def stream_records(self, run_id: str) -> AsyncIterator[Live[RecordBatch]]:
         """Yield resets, metrics, logs and events as they come."""
         async with contextlib.aclosing(self._stream("StreamRunRecords", run_id)) as batches:
             async for batch in batches:
-                yield decode_batch(batch)
+                yield Live(decode_batch(batch), batch.skipped)
 
     def live_frames(self) -> LiveFrames:
         """Open a call for a run's live frames: write what is wanted, iterate over what comes."""

@@ -145,16 +145,17 @@ class TrainerService(TrainerServiceServicer):
     # Streaming to whoever watches
 
     async def StreamRunSteps(self, request: pb.RunRequest, context: Context):
-        async for batch in self._stream(request, Kind.STEPS, context):
-            yield encode_batch(_only(batch, "steps"))
+        async for batch, skipped in self._stream(request, Kind.STEPS):
+            yield encode_batch(_only(batch, "steps"), skipped=skipped)
 
     async def StreamRunEpisodes(self, request: pb.RunRequest, context: Context):
-        async for batch in self._stream(request, Kind.EPISODES, context):
-            yield encode_batch(_only(batch, "episodes"))
+        async for batch, skipped in self._stream(request, Kind.EPISODES):
+            yield encode_batch(_only(batch, "episodes"), skipped=skipped)
 
     async def StreamRunRecords(self, request: pb.RunRequest, context: Context):
-        async for batch in self._stream(request, Kind.RECORDS, context):
-            yield encode_batch(_only(batch, "resets", "metrics", "logs", "events"))
+        async for batch, skipped in self._stream(request, Kind.RECORDS):
+            kept = _only(batch, "resets", "metrics", "logs", "events")
+            yield encode_batch(kept, skipped=skipped)
 
     async def StreamRunFrames(
         self, request_iterator: AsyncIterator[pb.FrameDemand], context: Context
@@ -201,8 +202,9 @@ class TrainerService(TrainerServiceServicer):
             await asyncio.gather(taking, return_exceptions=True)
 
     async def _stream(
-        self, request: pb.RunRequest, kind: Kind, context: Context, *, capacity: int = 64
-    ) -> AsyncIterator[RecordBatch]:
+        self, request: pb.RunRequest, kind: Kind, *, capacity: int = 64
+    ) -> AsyncIterator[tuple[RecordBatch, int]]:
+        """Yield batches, each with what was let go since the one before: steps, or batches."""
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:  # called on the publisher's thread
@@ -214,12 +216,17 @@ class TrainerService(TrainerServiceServicer):
             capacity=capacity,
             on_ready=wake,
         )
+        told = 0
         with subscription:
             while True:
                 await ready.wait()
                 ready.clear()
                 for batch in subscription.take(timeout_s=0):
-                    yield batch
+                    statistics = subscription.statistics()
+                    is_steps = kind is Kind.STEPS
+                    lost = statistics.skipped_steps if is_steps else statistics.skipped
+                    yield batch, lost - told
+                    told = lost
 
 
 async def _take_frames(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from gym_gui.core.records import (
 METRIC_POINTS = 20_000  # of each metric
 LOG_LINES = 5_000
 PACE_S = 1.0
+LATE_S = 30.0  # what comes live so long after the file was read was not in it
 AGENT = 6  # column of the tables
 
 
@@ -47,12 +49,20 @@ class Floor:
         self._steps: dict[tuple[int, str], tuple[int, int]] = {}
         self._episodes: dict[tuple[int, str], int] = {}
         self._metrics: dict[str, float] = {}
+        self._until = time.monotonic() + LATE_S
         if history is not None:
             for row in history.steps:
                 self._steps[row[0], row[AGENT]] = row[1], row[2]
             for episode in history.episodes:
                 self._episodes[episode.stream, episode.agent] = episode.episode
             self._metrics = {name: points[-1][0] for name, points in history.metrics.items()}
+
+    @property
+    def has_steps(self) -> bool:
+        """Tell whether steps must be held against the file's. One whose stream is over lapses."""
+        if self._steps and time.monotonic() > self._until:
+            self._steps.clear()
+        return bool(self._steps)
 
     def steps(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Return the rows above the floor; a stream that has left it is looked at no more."""

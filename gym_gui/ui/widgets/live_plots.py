@@ -1,69 +1,14 @@
-"""Curves that grow: bounded series, drawn reduced to what the screen can show."""
+"""Plots of series that grow, drawn reduced to what the screen can show."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from PySide6 import QtCore, QtWidgets
 
-from gym_gui.telemetry.curves import decimate
 from gym_gui.ui.widgets.empty_words import EmptyWords
-
-LIMIT = 200_000  # points kept of one series; then every bucket's least and greatest
-POINTS = 2_000  # points drawn
-
-
-class Series:
-    """Points in the order in which they came. ``reduced`` tells that old ones were merged."""
-
-    def __init__(self) -> None:
-        self._x: list[float] = []
-        self._y: list[float] = []
-        self.reduced = False
-
-    def __len__(self) -> int:
-        return len(self._x)
-
-    def add(self, points: Iterable[tuple[float, float]]) -> None:
-        for x, y in points:
-            self._x.append(x)
-            self._y.append(y)
-        if len(self._x) > LIMIT:
-            curve = decimate(np.array(self._x), np.array(self._y), max_points=LIMIT // 2)
-            self._x, self._y = list(curve.x), list(curve.y)
-            self.reduced = True
-
-    def keep_last(self, count: int) -> None:
-        """Forget all but the newest ``count`` points."""
-        if len(self._x) > count:
-            del self._x[:-count], self._y[:-count]
-
-    def last_x(self) -> float:
-        return self._x[-1] if self._x else 0.0
-
-    def last(self) -> float | None:
-        return self._y[-1] if self._y else None
-
-    def drawn(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return x and y for the screen, x ascending."""
-        x, y = np.array(self._x, dtype=float), np.array(self._y, dtype=float)
-        order = np.argsort(x, kind="stable")
-        curve = decimate(x[order], y[order], max_points=POINTS)
-        return curve.x, curve.y
-
-    def smoothed(self, window: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return x and the mean of the last ``window`` points, reduced for the screen."""
-        x, y = np.array(self._x, dtype=float), np.array(self._y, dtype=float)
-        if len(y) < 2:
-            return x, y
-        sums = np.cumsum(np.nan_to_num(y))
-        counts = np.minimum(np.arange(1, len(y) + 1), window)
-        before = np.concatenate([np.zeros(min(window, len(y))), sums[:-window]])[: len(y)]
-        means = (sums - before) / counts
-        curve = decimate(x, means, max_points=POINTS)
-        return curve.x, curve.y
+from gym_gui.ui.widgets.live_series import Series
 
 
 class LivePlot(QtWidgets.QWidget):
@@ -105,19 +50,19 @@ class LivePlot(QtWidgets.QWidget):
         self.title = title
         self._caption.setText(title)
 
-    def draw(self, series: Series, *, mean_of: int = 0) -> None:
-        """Show ``series``; with ``mean_of`` also the mean of that many points, in front."""
+    def draw(self, series: Series) -> None:
+        """Show ``series``, with its running mean in front where it has one."""
         if not self.isVisible():
             return
         self._show_plot(len(series) > 0)
         if not len(series):
             return
         self._raw.setData(*series.drawn())
-        if mean_of:
-            self._mean.setData(*series.smoothed(mean_of))
+        if series.means is not None:
+            self._mean.setData(*series.means.drawn())
         else:
             self._mean.clear()
-        self._raw.setOpacity(0.45 if mean_of else 1.0)
+        self._raw.setOpacity(0.45 if series.means is not None else 1.0)
 
     def show_points(self, x: np.ndarray, y: np.ndarray) -> None:
         """Show points that are reduced already."""

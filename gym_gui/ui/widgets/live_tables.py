@@ -34,18 +34,28 @@ class RecentRows(QtCore.QAbstractTableModel):
         self._capacity = capacity
         self._rows: deque[Any] = deque(maxlen=capacity)
         self._shown: list[Any] = []
+        self._later: deque[tuple[int, Callable[[], Sequence[Any]]]] = deque()
+        self._held = 0  # rows that those of ``_later`` will be
         self._fresh = 0  # rows that are not shown yet
         self._anew = False
 
     def add(self, rows: Sequence[Any]) -> None:
         """Take rows, oldest first. They show at the next ``refresh``."""
-        self._rows.extend(rows)
-        self._fresh += len(rows)
+        self.add_later(len(rows), lambda: rows)
+
+    def add_later(self, count: int, rows: Callable[[], Sequence[Any]]) -> None:
+        """Take ``count`` rows that are made only if they are still among the newest when shown."""
+        self._later.append((count, rows))
+        self._held += count
+        self._fresh += count
+        while self._held - self._later[0][0] >= self._capacity:
+            self._held -= self._later.popleft()[0]
 
     def clear(self) -> None:
         """Forget all rows. It shows at the next ``refresh``."""
         self._rows.clear()
-        self._fresh, self._anew = 0, True
+        self._later.clear()
+        self._held, self._fresh, self._anew = 0, 0, True
 
     def waiting(self) -> int:
         """Return how many rows came since the last ``refresh``."""
@@ -54,6 +64,9 @@ class RecentRows(QtCore.QAbstractTableModel):
     def refresh(self) -> None:
         """Show what came since, on top; what is selected stays so."""
         fresh, self._fresh = self._fresh, 0
+        while self._later:
+            self._rows.extend(self._later.popleft()[1]())
+        self._held = 0
         if self._anew or fresh >= min(len(self._shown) + 1, INSERTED_AT_ONCE):
             self._anew = False
             self.beginResetModel()
@@ -125,6 +138,7 @@ def table_view(model: RecentRows, name: str, widths: Sequence[int]) -> QtWidgets
 
 
 STEP_WIDTHS = (58, 64, 50, 54, 58, 78, 64)
+REWARD = 4  # column of the steps
 EPISODE_WIDTHS = (58, 64, 56, 68, 62, 84)
 STEP_TITLES = ("Stream", "Episode", "Step", "Action", "Reward", "Flags", "Agent", "Observation")
 EPISODE_TITLES = ("Stream", "Episode", "Steps", "Return", "Seconds", "End", "Agent")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,11 +21,12 @@ from gym_gui.services.workers.counts import VectorCounts
 from gym_gui.services.workers.watch import LogTail, ResourceSampler
 from gym_gui.ui.widgets.live_history import AGENT, Floor, History, read_history
 from gym_gui.ui.widgets.live_log import LogView
-from gym_gui.ui.widgets.live_plots import LivePlot, Series
+from gym_gui.ui.widgets.live_plots import LivePlot
+from gym_gui.ui.widgets.live_series import Series
 from gym_gui.ui.widgets.live_tables import (
     EPISODE_TITLES,
     EPISODE_WIDTHS,
-    RIGHT,
+    REWARD,
     STEP_TITLES,
     STEP_WIDTHS,
     RecentRows,
@@ -31,12 +34,14 @@ from gym_gui.ui.widgets.live_tables import (
     step_texts,
     table_view,
 )
+from gym_gui.ui.widgets.metrics_page import MetricsPage
 from gym_gui.ui.widgets.mind_view import MindView
 from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 
 STEPS_KEPT = 5_000
 EPISODES_KEPT = 20_000
-REFRESH_MS = 250  # while the tab is seen
+REFRESH_MS = 250  # while the tab is seen, for each of its parts
+PARTS = ("page", "returns", "rewards", "throughput")  # one after another, so that none waits long
 SAMPLE_MS = 1_000
 BATCHES_KEPT = 256  # of those that come while the file is read
 MEAN_OF = 20  # episodes, of the curve in front
@@ -85,15 +90,16 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._tails = [LogTail(self._run_dir.stdout), LogTail(self._run_dir.stderr)]
         self._sampling = False
         self._closed = False
-        self._dirty = True
-        self.skipped = 0
+        self._stale: set[str] = set(PARTS)
+        self._turn = 0
+        self.skipped = self.skipped_others = 0
         self._steps_seen = 0
         self._series: dict[str, Series] = {
-            name: Series() for name in ("returns", "rewards", "throughput", "cpu", "memory")
+            name: Series() for name in ("rewards", "throughput", "cpu", "memory")
         }
-        self._metrics: dict[str, Series] = {}
+        self._series["returns"] = Series(mean_of=MEAN_OF)
         self._build()
-        self._refresher = QtCore.QTimer(self, interval=REFRESH_MS)
+        self._refresher = QtCore.QTimer(self, interval=REFRESH_MS // len(PARTS))
         self._refresher.timeout.connect(self._refresh)
         self._sample_timer = QtCore.QTimer(self, interval=SAMPLE_MS)
         self._sample_timer.timeout.connect(self._sample)
@@ -168,7 +174,9 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._step_view = table_view(self.steps, self.tr("Recent steps"), STEP_WIDTHS)
         self.tabs.addTab(self._episode_view, self.tr("Episodes"))
         self.tabs.addTab(self._step_view, self.tr("Steps"))
-        self.tabs.addTab(self._build_metrics(), self.tr("Metrics"))
+        self.metrics = MetricsPage()
+        self.metrics.chosen.connect(self._show_page)
+        self.tabs.addTab(self.metrics, self.tr("Metrics"))
         self.log = LogView()
         self.tabs.addTab(self.log, self.tr("Log"))
         self.tabs.addTab(self._build_resources(), self.tr("Resources"))
@@ -185,42 +193,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._newest.clicked.connect(self._go_to_newest)
         self._newest.hide()
         self.tabs.setCornerWidget(self._newest)
-        self.tabs.currentChanged.connect(self._mark_dirty)
+        self.tabs.currentChanged.connect(self._show_page)
         return self.tabs
-
-    def _build_metrics(self) -> QtWidgets.QWidget:
-        split = QtWidgets.QSplitter(QtCore.Qt.Orientation.Vertical)
-        self._metric_table = QtWidgets.QTableWidget(0, 3)
-        self._metric_table.setHorizontalHeaderLabels(
-            [self.tr("Metric"), self.tr("Latest"), self.tr("Values")]
-        )
-        self._metric_table.setShowGrid(False)
-        for column, side in enumerate(("AlignLeft", "AlignRight", "AlignRight")):
-            self._metric_table.horizontalHeaderItem(column).setTextAlignment(
-                getattr(QtCore.Qt.AlignmentFlag, side) | QtCore.Qt.AlignmentFlag.AlignVCenter
-            )
-        self._metric_table.verticalHeader().hide()
-        self._metric_table.verticalHeader().setDefaultSectionSize(24)
-        self._metric_table.setAccessibleName(self.tr("The learner's metrics"))
-        self._metric_table.setEditTriggers(QtWidgets.QAbstractItemView.EditTrigger.NoEditTriggers)
-        self._metric_table.setSelectionBehavior(
-            QtWidgets.QAbstractItemView.SelectionBehavior.SelectRows
-        )
-        header = self._metric_table.horizontalHeader()
-        header.setSectionResizeMode(0, QtWidgets.QHeaderView.ResizeMode.Stretch)
-        self._metric_table.itemSelectionChanged.connect(self._mark_dirty)
-        split.addWidget(self._metric_table)
-        self._metric_plot = LivePlot(
-            self.tr("Choose a metric"),
-            x_title=self.tr("global step"),
-            empty=self.tr(
-                "The learner has reported no metric yet. Scalars that the script logs to "
-                "TensorBoard or W&B appear here by themselves."
-            ),
-        )
-        split.addWidget(self._metric_plot)
-        split.setSizes([240, 360])
-        return split
 
     def _build_resources(self) -> QtWidgets.QWidget:
         page = QtWidgets.QWidget()
@@ -256,17 +230,16 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self.trouble.solve("file")
         self.steps.clear()
         self.episodes.clear()
-        self._metrics = {}
-        for name in ("returns", "rewards"):
-            self._series[name] = Series()
+        self.metrics.series.clear()
+        self._series["rewards"] = Series()
+        self._series["returns"] = Series(mean_of=MEAN_OF)
         self._show_history(history)
         self._floor = Floor(history)
         for batch in since:
             self._add_batch(batch)
         if not self._has_logs:
             self._has_logs = True
-            for level, message in history.logs:
-                self._add_log(level, message)
+            self._add_logs(history.logs)
         record = self._source.record(self.run_id)
         if record is not None:
             if record.state.is_final:
@@ -284,44 +257,55 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._steps_seen = history.total_steps
         self._counts = VectorCounts(history.vector_steps, history.autoresets)
         self.steps.add(history.steps)
-        self._add_rewards(history.steps)
+        self._add_rewards([row[REWARD] for row in history.steps])
+        self._show_agents(row[AGENT] for row in history.steps)
         self._series["throughput"] = Series()
         self._series["throughput"].add(history.throughput)
         self._add_episodes(history.episodes, at=history.episode_ends)
         for name, points in history.metrics.items():
-            self._metrics.setdefault(name, Series()).add(points)
+            self.metrics.series.setdefault(name, Series()).add(points)
         if history.frame is not None:
             self._try_render_visual(history.frame)
-        self._dirty = True
+        self._mark_stale()
 
     @QtCore.Slot(object)
     def _take_batch(self, batch: Any) -> None:
         if batch.run_id != self.run_id or self._closed:
             return
         self.skipped += batch.skipped
+        self.skipped_others += batch.skipped_others
         if self._since is not None:
             self._since.append(batch)
         self._add_batch(batch)
-        for records in batch.records:
-            for entry in getattr(records, "logs", ()):
-                self._add_log(entry.level, entry.message)
+        self._add_logs(
+            (entry.level, entry.message) for records in batch.records for entry in records.logs
+        )
 
     def _add_batch(self, batch: Any) -> None:
         """Show what came live, but for its log lines, unless the file has it."""
         for columns in batch.steps:
-            rows = self._floor.steps(rows_of(columns))
-            self._steps_seen += len(rows)
-            self.steps.add(rows)
-            self._add_rewards(rows)
+            self._add_steps(columns)
         self._add_episodes(self._floor.episodes(batch.episodes))
         for records in batch.records:
             if not self._complete:
                 self._counts.add(records.events, records.resets)
-            for entry in getattr(records, "metrics", ()):
+            for entry in records.metrics:
                 if not self._floor.has_metric(entry.name, entry.global_step):
-                    series = self._metrics.setdefault(entry.name, Series())
-                    series.add([(entry.global_step, entry.value)])
-        self._dirty = True
+                    self.metrics.add(entry.name, entry.global_step, entry.value)
+        self._mark_stale()
+
+    def _add_steps(self, columns: Any) -> None:
+        """Take steps as columns; their rows are made when they are shown."""
+        if self._floor.has_steps:
+            rows = self._floor.steps(rows_of(columns))
+            count, rewards = len(rows), [row[REWARD] for row in rows]
+            self.steps.add(rows)
+        else:
+            count, rewards = len(columns), columns.reward
+            self.steps.add_later(count, partial(rows_of, columns))
+        self._steps_seen += count
+        self._add_rewards(rewards)
+        self._show_agents(columns.agent)
 
     @QtCore.Slot(object)
     def _take_record(self, record: RunRecord) -> None:
@@ -338,7 +322,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             self._read_file()
         self.trouble.tell_run(record)
         self._status.setText(self._status_text(record))
-        self._dirty = True
+        self._mark_stale()
 
     def _status_text(self, record: RunRecord) -> str:
         parts = [
@@ -360,39 +344,48 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             if not record.dropped:
                 words += self.tr(" (all are recorded)")
             parts.append(words.format(self.skipped))
+        if self.skipped_others:
+            words = self.tr("{:,} other records not shown here")
+            parts.append(words.format(self.skipped_others))
         if record.dropped:
             words = self.tr("{:,} records not kept for want of room")
             parts.append(words.format(record.dropped))
         parts += [text for text in (record.cause, self._remark) if text]
         return "   ·   ".join(parts)
 
-    def _add_rewards(self, rows: list[tuple[Any, ...]]) -> None:
-        if self._step_view.isColumnHidden(AGENT) and any(row[AGENT] for row in rows):
+    def _add_rewards(self, rewards: Sequence[float]) -> None:
+        recent = self._series["rewards"]
+        newest = rewards[-STEPS_KEPT:]
+        recent.extend(np.arange(self._steps_seen - len(newest), self._steps_seen), newest)
+        recent.keep_last(STEPS_KEPT)
+
+    def _show_agents(self, names: Iterable[str]) -> None:
+        if self._step_view.isColumnHidden(AGENT) and any(names):
             for view in (self._episode_view, self._step_view):
                 view.setColumnHidden(AGENT, False)
-        first = self._steps_seen - len(rows)
-        recent = self._series["rewards"]
-        recent.add((first + number, row[4]) for number, row in enumerate(rows))
-        recent.keep_last(STEPS_KEPT)
 
     def _add_episodes(
         self, episodes: list[EpisodeRecord], *, at: list[float] | None = None
     ) -> None:
         self.episodes.add(episodes)
         series = self._series["returns"]
-        if at is not None:
-            series.add(zip(at, (episode.return_ for episode in episodes), strict=True))
-            return
-        for episode in episodes:
-            series.add([(series.last_x() + episode.length, episode.return_)])
+        ends = series.last_x() + np.cumsum([episode.length for episode in episodes])
+        series.extend(ends if at is None else at, [episode.return_ for episode in episodes])
 
-    def _add_log(self, level: str, message: str) -> None:
-        if level == "bdi":
-            self.mind.add(message)
-            if self.tabs.indexOf(self.mind) < 0:
-                self.tabs.addTab(self.mind, self.tr("Mind"))
-        else:
-            self.log.append(f"[{level}] {message}")
+    def _add_logs(self, entries: Iterable[tuple[str, str]]) -> None:
+        """Take levels and messages."""
+        lines = []
+        for level, message in entries:
+            if level == "bdi":
+                self._add_thought(message)
+            else:
+                lines.append(f"[{level}] {message}")
+        self.log.append("\n".join(lines))
+
+    def _add_thought(self, message: str) -> None:
+        self.mind.add(message)
+        if self.tabs.indexOf(self.mind) < 0:
+            self.tabs.addTab(self.mind, self.tr("Mind"))
 
     def _try_render_visual(self, payload: Any) -> bool:
         """Show ``payload``, an array of uint8 (height, width, 3 or 4), as the newest frame.
@@ -413,31 +406,41 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._frame = image.copy()  # owned: the bytes above go away
         if self.tabs.indexOf(self._picture) < 0:
             self.tabs.addTab(self._picture, self.tr("Frame"))
-        self._dirty = True
+        self._mark_stale()
         return True
 
     # -- timers -----------------------------------------------------------------------------
 
     def showEvent(self, event: QtGui.QShowEvent) -> None:
         self._refresher.start()
-        self._dirty = True
+        self._mark_stale()
         super().showEvent(event)
 
     def hideEvent(self, event: QtGui.QHideEvent) -> None:
         self._refresher.stop()
         super().hideEvent(event)
 
-    def _mark_dirty(self) -> None:
-        self._dirty = True
+    def _mark_stale(self) -> None:
+        self._stale.update(PARTS)
+
+    def _show_page(self) -> None:
+        """Bring the page that is seen up to date next."""
+        self._stale.add("page")
+        self._turn = 0
 
     def _refresh(self) -> None:
-        """Bring what is seen up to date; what is hidden waits until it is seen."""
-        if not self._dirty:
+        """Bring the next part of what is seen up to date; what is hidden waits until it is seen."""
+        part = PARTS[self._turn]
+        self._turn = (self._turn + 1) % len(PARTS)
+        if part not in self._stale:
             return
-        self._dirty = False
-        self._plots["returns"].draw(self._series["returns"], mean_of=MEAN_OF)
-        for name in ("rewards", "throughput", "cpu", "memory"):
-            self._plots[name].draw(self._series[name])
+        self._stale.discard(part)
+        if part == "page":
+            self._refresh_page()
+        else:
+            self._plots[part].draw(self._series[part])
+
+    def _refresh_page(self) -> None:
         shown = self.tabs.currentWidget()
         if shown in (self._step_view, self._episode_view):
             self._refresh_rows(shown)
@@ -445,14 +448,17 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             self.mind.refresh()
         elif shown is self._picture and self._frame is not None:
             self._picture.setPixmap(_fitted(self._frame, self._picture.size()))
-        elif self._metric_table.isVisible():
-            self._show_metrics()
+        elif shown is self.metrics:
+            self.metrics.refresh()
+        else:
+            for name in ("cpu", "memory"):
+                self._plots[name].draw(self._series[name])
 
     def _refresh_rows(self, view: Any) -> None:
         """Show new rows on top, unless older ones are being read: those stay where they are."""
         model: RecentRows = view.model()
         if view.verticalScrollBar().value() > 0 and model.waiting():
-            self._dirty = True
+            self._stale.add("page")
             self._newest.setText(self.tr("{} newer rows").format(f"{model.waiting():,}"))
             self._newest.show()
             return
@@ -464,34 +470,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         if isinstance(view, QtWidgets.QTableView):
             view.scrollToTop()
         self._newest.hide()
-        self._mark_dirty()
-
-    def _show_metrics(self) -> None:
-        table = self._metric_table
-        chosen = table.currentRow()
-        with QtCore.QSignalBlocker(table):
-            table.setRowCount(len(self._metrics))
-            for row, (name, series) in enumerate(self._metrics.items()):
-                last = series.last()
-                for column, text in enumerate(
-                    (name, "" if last is None else f"{last:.6g}", f"{len(series):,}")
-                ):
-                    item = table.item(row, column)
-                    if item is None:
-                        item = QtWidgets.QTableWidgetItem(text)
-                        if column:
-                            item.setTextAlignment(RIGHT)
-                        table.setItem(row, column, item)
-                    else:
-                        item.setText(text)
-            if chosen < 0 and self._metrics:
-                table.selectRow(0)
-                chosen = 0
-        self._metric_plot.draw(Series())
-        if 0 <= chosen < len(self._metrics):
-            name = list(self._metrics)[chosen]
-            self._metric_plot.set_title(name)
-            self._metric_plot.draw(self._metrics[name])
+        self._show_page()
 
     def _sample(self) -> None:
         """Ask for new output and resource use, off the GUI thread, one question at a time."""
@@ -521,7 +500,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
                 resources.cpu, mib, resources.processes
             )
         )
-        self._dirty = True
+        self._mark_stale()
 
     def _sample_failed(self, error: Exception) -> None:
         self._sampling = False
