@@ -26,6 +26,7 @@ class RenderGovernor:
         self._demand = Demand()
         self._start_ns = 0
         self._charge_ns = 0
+        self._rest_ns = 0
         self._due_ns = 0
         self._allowed_ns = 0
 
@@ -59,18 +60,20 @@ class RenderGovernor:
         self.renders += 1
         self.last_cost_ns = cost
         self._demand, self._start_ns = demand, start_ns
+        self._aftermath.look(start_ns, steps, picture=True)
+        self._aftermath.pictured(end_ns, steps)
         self._charge_ns = cost + self._aftermath.lost_ns(cost)
+        self._rest_ns = self._aftermath.rest_ns(end_ns)
         self._allowed_ns = start_ns + self._wait(demand)
         beat = self._due_ns + _period(demand)
         self._due_ns = beat if beat > start_ns - _LATE_NS else start_ns + _period(demand)
-        self._aftermath.pictured(end_ns, steps)
 
     def _wait(self, demand: Demand) -> int:
         """Return the ns from the start of the last render to that of the next at the earliest."""
         wait = _interval(self._charge_ns, min(max(demand.budget, 1e-4), 1.0))
         if self.renders == 1:
             wait = min(wait, max(self.last_cost_ns, _FIRST_WAIT_NS))
-        return wait
+        return max(wait, self.last_cost_ns + self._rest_ns if self._rest_ns else 0)
 
 
 def _period(demand: Demand) -> int:

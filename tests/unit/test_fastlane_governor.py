@@ -54,7 +54,8 @@ class Training:
         return self
 
     def _compute(self, lasts: int) -> None:
-        """Let what takes ``lasts`` ns undisturbed pass."""
+        """Let what takes about ``lasts`` ns undisturbed pass."""
+        lasts = int(lasts * self._chance.uniform(0.6, 1.4))
         slow_until = self.ends[-1] + 10 * MS if self.ends else 0
         slowly = min(lasts, max(0, int((slow_until - self.now) * self._speed)))
         self.now += int(slowly / self._speed) + lasts - slowly
@@ -107,35 +108,52 @@ def test_a_slow_picture_uses_the_budget_nearly_up() -> None:
 def test_a_cheap_render_reaches_the_wanted_rate() -> None:
     for cost_ms, hz in ((0.55, 60.0), (0.1, 30.0)):
         training = Training(cost_ms=cost_ms).run(20.0, Demand(hz, 0.05))
-        assert training.governor.renders == pytest.approx(20 * hz, rel=0.02)
+        assert training.governor.renders == pytest.approx(20 * hz, rel=0.05)
 
 
 LEARNING = {"none": (1 << 60, 0.0), "ppo": (256, 60.0), "dqn": (4, 1.0), "resets": (-40, 1.0)}
 
 
 @pytest.mark.parametrize("learns", LEARNING)
-@pytest.mark.parametrize(("cost_ms", "lost_ms"), [(0.8, 0.0), (0.8, 0.6), (2.0, 0.1), (0.3, 1.2)])
+@pytest.mark.parametrize(("cost_ms", "lost_ms"), [(0.8, 0.0), (0.8, 0.6), (2.0, 1.5), (0.3, 1.2)])
 def test_a_picture_is_charged_with_the_slower_steps_after_it(
     cost_ms: float, lost_ms: float, learns: str
 ) -> None:
     training = Training(cost_ms=cost_ms, lost_ms=lost_ms, learns=LEARNING[learns])
     budget = 0.03
-    training.run(24.0, Demand(60.0, budget))  # it finds out what they cost
+    training.run(40.0, Demand(60.0, budget))  # it finds out what they cost
     begun, before = training.now, training.governor.renders
-    training.run(10.0, Demand(60.0, budget))
-    assert training.share(lost_ms, since=begun) <= budget * 1.12
-    affordable = min(60.0, budget * 1000 / (cost_ms + lost_ms))
+    training.run(20.0, Demand(60.0, budget))
+    assert training.share(lost_ms, since=begun) <= budget * 1.25
+    affordable = min(60.0, budget * 1000 / (cost_ms + max(lost_ms, 0.35 * cost_ms)))
     steps = 0.65 if learns == "ppo" else 0.95  # of the time: no picture is made while it learns
-    assert (training.governor.renders - before) / 10 > steps * 0.85 * affordable
+    assert (training.governor.renders - before) / 20 > steps * 0.75 * affordable
+
+
+def test_pictures_close_to_each_other_rest_now_and_then_to_be_measured() -> None:
+    training = Training(cost_ms=0.2, lost_ms=0.5, step_us=100.0).run(10.0, Demand(500.0, 0.2))
+    gaps = [b - a for a, b in zip(training.ends, training.starts[1:], strict=False)]
+    assert 20 <= sum(gap >= 44 * MS for gap in gaps) <= 100
+    begun, before = training.now, training.steps
+    training.run(10.0, Demand(500.0, 0.2))
+    assert (training.steps - before) * 0.1 * MS >= 0.75 * (training.now - begun)
+
+
+def test_where_steps_are_slower_than_any_trace_a_picture_leaves_the_guess_remains() -> None:
+    training = Training(cost_ms=4.0, lost_ms=0.0, step_us=150_000.0)
+    training.run(120.0, Demand(60.0, 0.01))
+    assert training.governor.renders == pytest.approx(
+        220, rel=0.08
+    )  # whole steps: 4.5 ms take 100 times as long and a half
 
 
 def test_before_anything_is_known_a_part_of_the_picture_is_added() -> None:
     governor = RenderGovernor()
     demand = Demand(60.0, 0.05)
     governor.rendered(0, MS, demand)
-    governor.rendered(1000 * MS, 1001 * MS, demand)
-    assert not governor.due(1026 * MS, demand)
-    assert governor.due(1028 * MS, demand)
+    governor.rendered(60 * MS, 61 * MS, demand)
+    assert not governor.due(86 * MS, demand)
+    assert governor.due(88 * MS, demand)
 
 
 def test_time_that_something_else_takes_is_no_picture_cost() -> None:
