@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ def submit_detached(data_dir: DataDir, spec: RunSpec, *, as_json: bool) -> int:
     async def submit() -> None:
         address = await asyncio.to_thread(ensure_daemon, data_dir.create())
         async with TrainerClient(address) as client:
-            await client.submit_run(spec)
+            await client.submit_run(spec, os.environ)
 
     asyncio.run(submit())
     if as_json:

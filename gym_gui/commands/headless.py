@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -36,7 +37,7 @@ async def submit_and_wait(
 
     address = await asyncio.to_thread(ensure_daemon, data_dir)
     async with TrainerClient(address) as client:
-        await client.submit_run(spec)
+        await client.submit_run(spec, os.environ)
         following = asyncio.ensure_future(_follow(client, data_dir.run(spec.run_id), changed))
         cancelling: set[asyncio.Task[Any]] = set()
 

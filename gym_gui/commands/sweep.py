@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +39,7 @@ async def _submit(
     ended: dict[str, RunRecord] = {}
     async with TrainerClient(address) as client:
         for spec in specs:
-            await client.submit_run(spec)
+            await client.submit_run(spec, os.environ)
         if not wait:
             return ended
         waiting = {spec.run_id for spec in specs}

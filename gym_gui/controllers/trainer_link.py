@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -192,7 +193,8 @@ class TrainerLink(QtCore.QObject):
 
     def submit(self, spec: RunSpec) -> None:
         """Start a run; ``request_done("submit", RunRecord)`` follows, or ``request_failed``."""
-        self._ask("submit", spec.run_id, lambda client: client.submit_run(spec))
+        ours = None if self.is_far else dict(os.environ)
+        self._ask("submit", spec.run_id, lambda client: client.submit_run(spec, ours))
 
     def withdraw(self, run_id: str) -> None:
         """Take a ``submit`` back, whether or not it has reached the daemon."""

@@ -180,6 +180,10 @@ class RunDir:
         return self.root / "stderr.log"
 
     @property
+    def launch(self) -> Path:
+        return self.root / "launch.json"
+
+    @property
     def supervisor(self) -> Path:
         return self.root / "supervisor.json"
 

@@ -17,10 +17,12 @@ class RunRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
 class SubmitRunRequest(_message.Message):
-    __slots__ = ("spec_json",)
+    __slots__ = ("spec_json", "environment_json")
     SPEC_JSON_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_JSON_FIELD_NUMBER: _ClassVar[int]
     spec_json: str
-    def __init__(self, spec_json: _Optional[str] = ...) -> None: ...
+    environment_json: str
+    def __init__(self, spec_json: _Optional[str] = ..., environment_json: _Optional[str] = ...) -> None: ...
 
 class Run(_message.Message):
     __slots__ = ("run_id", "spec_json", "state", "created_ns", "started_ns", "ended_ns", "exit_code", "signal", "cause", "steps", "episodes", "last_return", "best_return", "rejected", "dropped", "size_bytes", "trouble")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Optional
 
+from gym_gui.core.interrupts import held_back
 from gym_gui.worker import encode
 
 
@@ -28,7 +29,8 @@ def success(info: Any) -> Optional[bool]:
 def stream_body(tap: Any) -> str:
     """Return the JSON text of a ``stream`` declaration."""
     env = tap.env
-    spec_json, trouble = spec_text(env)
+    with held_back():  # asked for its spec, gymnasium takes whatever is raised for its failure
+        spec_json, trouble = spec_text(env)
     note = "; ".join(part for part in (tap.note, trouble) if part)
     fields = {
         "stream": tap.stream,

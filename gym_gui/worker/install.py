@@ -7,7 +7,7 @@ import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
-from typing import Union
+from typing import Mapping, Optional, Union
 
 from gym_gui.core.paths import TAP_VARIABLE, RunDir, private_dir
 from gym_gui.core.records import RunSpec
@@ -16,11 +16,16 @@ _PACKAGES = ("core", "fastlane", "worker")
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
 
 
-def prepare(run_dir: RunDir, spec: RunSpec, ring_dir: Union[str, Path]) -> dict[str, str]:
-    """Copy the tap into ``runs/<id>/tap``, write ``tap.json``, return the worker's environment.
+def prepare(
+    run_dir: RunDir,
+    spec: RunSpec,
+    ring_dir: Union[str, Path],
+    base: Optional[Mapping[str, str]] = None,
+) -> dict[str, str]:
+    """Copy the tap into ``runs/<id>/tap``, write ``tap.json``, return the variables it needs.
 
-    The variables go over the daemon's environment and under ``spec.env``, except that a
-    ``PYTHONPATH`` in ``spec.env`` is kept behind the tap's folder. Safe to call again.
+    They go over ``spec.env`` and ``base`` (by default this process's environment), whose
+    ``PYTHONPATH`` is kept behind the tap's folder. Safe to call again.
     """
     private_dir(run_dir.root)
     private_dir(run_dir.spool)
@@ -28,7 +33,9 @@ def prepare(run_dir: RunDir, spec: RunSpec, ring_dir: Union[str, Path]) -> dict[
     template = Path(__file__).with_name("sitecustomize_template.py")
     shutil.copyfile(template, run_dir.tap / "sitecustomize.py")
     _write_config(run_dir, spec, ring_dir)
-    python_path = spec.env.get("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+    python_path = spec.env.get(
+        "PYTHONPATH", (os.environ if base is None else base).get("PYTHONPATH", "")
+    )
     parts = [str(run_dir.tap), *(p for p in python_path.split(os.pathsep) if p)]
     return {
         "PYTHONPATH": os.pathsep.join(parts),

@@ -80,3 +80,23 @@ def test_a_script_trains_in_the_interpreter_that_is_named(gym_gui, tmp_path):
     done = gym_gui("run", "--follow", "--python", folder, "--", script)
     assert done.returncode == 0, done.stderr
     assert str(folder) in done.stdout
+
+
+def test_a_script_gets_the_variables_of_its_own_caller(gym_gui, data_dir, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "answer.py").write_text("WORD = 'imported'")
+    script = tmp_path / "say.py"
+    script.write_text(
+        "import os, answer; print(answer.WORD, os.environ.get('DEVICE'), os.environ.get('GONE'))"
+    )
+    monkeypatch.setenv("GONE", "of the daemon")
+    assert gym_gui("daemon", "start").returncode == 0
+    monkeypatch.delenv("GONE")
+    monkeypatch.setenv("DEVICE", "cuda-77")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "mine"))
+    done = gym_gui("run", "--follow", "--", script)
+    assert "imported cuda-77 None" in done.stdout, done.stderr
+    kept = [path for path in data_dir.root.rglob("*") if path.is_file()]
+    assert not [
+        path for path in kept if b"cuda-77" in path.read_bytes() and "stdout" not in str(path)
+    ]

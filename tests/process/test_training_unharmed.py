@@ -244,7 +244,7 @@ with open("steps.txt", "w") as file:
 """
 
 TIME_LIMITS = """
-import signal
+import signal, traceback
 class Late(TimeoutError):
     pass
 class Counted(Walk):
@@ -252,7 +252,9 @@ class Counted(Walk):
     def step(self, action):
         Counted.taken += 1
         return super().step(action)
-def on_alarm(*_):
+def on_alarm(number, frame):
+    global place
+    place = traceback.format_stack(frame)
     raise Late("the time is up")
 signal.signal(signal.SIGALRM, on_alarm)
 env = make(Counted, disable_env_checker=True)
@@ -264,6 +266,7 @@ for turn in range(100):  # each ends by its alarm, wherever that comes
             env.reset(seed=turn)
             for _ in range(10):
                 env.step(2)
+        sys.stderr.write("".join(place))  # where it was swallowed
     except Late:
         late += 1
 print(f"{late} ended in time")
@@ -563,7 +566,7 @@ def test_what_it_prints_and_how_it_ends_is_as_without_us(
     name: str, results: dict[str, Result]
 ) -> None:
     result = results[name]
-    assert result.stdout == result.plain.stdout
+    assert result.stdout == result.plain.stdout, result.stderr
     told = SimpleNamespace(code=result.record.exit_code, signal=result.record.signal)
     code = result.plain.returncode
     assert (told.code, told.signal) == ((code, None) if code >= 0 else (None, -code))

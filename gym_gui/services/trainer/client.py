@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -72,8 +72,16 @@ class TrainerClient:
             await channel.close()
 
     @_raises_ours
-    async def submit_run(self, spec: RunSpec) -> RunRecord:
+    async def submit_run(
+        self, spec: RunSpec, environment: Mapping[str, str] | None = None
+    ) -> RunRecord:
+        """Start a run, under the variables of ``environment`` and over them the spec's own.
+
+        environment: the caller's, as a shell hands them on; None: the daemon's. It is not kept.
+        """
         request = pb.SubmitRunRequest(spec_json=json.dumps(spec.to_dict()))
+        if environment is not None:
+            request.environment_json = json.dumps(dict(environment))
         return decode_run(await self._stub.SubmitRun(request))
 
     @_raises_ours
@@ -211,8 +219,8 @@ class SyncTrainerClient:
             self._wait(self._client.close())
             self._loop.close()
 
-    def submit_run(self, spec: RunSpec) -> RunRecord:
-        return self._wait(self._client.submit_run(spec))
+    def submit_run(self, spec: RunSpec, environment: Mapping[str, str] | None = None) -> RunRecord:
+        return self._wait(self._client.submit_run(spec, environment))
 
     def cancel_run(self, run_id: str) -> RunRecord:
         return self._wait(self._client.cancel_run(run_id))

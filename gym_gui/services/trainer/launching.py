@@ -29,8 +29,13 @@ def need_room(data_dir: DataDir) -> None:
         )
 
 
-def prepare_folder(data_dir: DataDir, spec: RunSpec) -> RunDir:
+def prepare_folder(
+    data_dir: DataDir, spec: RunSpec, environment: Mapping[str, str] | None = None
+) -> RunDir:
     """Write what supervisor and tap read: ``run.json``, the tap's folder, ``launch.json``.
+
+    environment: under the spec's own variables; by default those of this process. It may hold
+    secrets: only ``launch.json`` has it, until the program was started.
 
     Raises StoreSpaceError where that cannot be written; then nothing of it stays.
     """
@@ -39,8 +44,9 @@ def prepare_folder(data_dir: DataDir, spec: RunSpec) -> RunDir:
     try:
         private_dir(run_dir.root)
         write_json(run_dir.spec, spec.to_dict())
-        variables = {**spec.env, **prepare(run_dir, spec, data_dir.ring_dir)}
-        write_json(run_dir.root / "launch.json", {"environment": variables})
+        base = dict(os.environ if environment is None else environment)
+        variables = {**base, **spec.env, **prepare(run_dir, spec, data_dir.ring_dir, base)}
+        write_json(run_dir.launch, {"environment": variables})
     except OSError as error:
         if is_new:
             shutil.rmtree(run_dir.root, ignore_errors=True)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -154,8 +154,13 @@ class RunManager:
         self._registry.close()
         return reports
 
-    async def submit(self, spec: RunSpec) -> RunRecord:
-        """Register and start a run. Raises UsageError when its id is taken or it cannot be."""
+    async def submit(
+        self, spec: RunSpec, environment: Mapping[str, str] | None = None
+    ) -> RunRecord:
+        """Register and start a run. Raises UsageError when its id is taken or it cannot be.
+
+        environment: the variables that a run of this machine gets instead of the daemon's.
+        """
         if not spec.command:
             raise UsageError("The run has no command.", next_step="Name a script to run.")
         if not os.path.isdir(spec.cwd):
@@ -165,7 +170,10 @@ class RunManager:
         far = not parse_launcher(spec.launcher).is_local
         spec.created_ns = spec.created_ns or time.time_ns()
         await asyncio.to_thread(need_room, self.data_dir)
-        await asyncio.to_thread(keep_spec if far else prepare_folder, self.data_dir, spec)
+        if far:
+            await asyncio.to_thread(keep_spec, self.data_dir, spec)
+        else:
+            await asyncio.to_thread(prepare_folder, self.data_dir, spec, environment)
         state = RunState.QUEUED if spec.group_limit or far else RunState.STARTING
         record = await asyncio.to_thread(self._registry.add, spec, state=state)
         if spec.group_limit:

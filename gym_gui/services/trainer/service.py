@@ -52,6 +52,20 @@ def _spec(text: str) -> RunSpec:
     return spec
 
 
+def _environment(text: str) -> dict[str, str] | None:
+    """Return the caller's variables. Raises ProtocolError where they are none."""
+    if not text:
+        return None
+    try:
+        found = json.loads(text)
+        words = [*found, *found.values()]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ProtocolError(f"That is no set of variables: {error}.") from error
+    if not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise ProtocolError("The variables of a run are text.")
+    return found
+
+
 def _answers_errors(method: Callable[..., Any]) -> Callable[..., Any]:
     """Send errors of ours to the caller as what they are."""
 
@@ -74,7 +88,8 @@ class TrainerService(TrainerServiceServicer):
     @_answers_errors
     async def SubmitRun(self, request: pb.SubmitRunRequest, context: Context) -> pb.Run:
         spec = _spec(request.spec_json)
-        return encode_run(await self._runs.submit(spec))
+        environment = _environment(request.environment_json)
+        return encode_run(await self._runs.submit(spec, environment))
 
     @_answers_errors
     async def CancelRun(self, request: pb.RunRequest, context: Context) -> pb.Run:

@@ -12,6 +12,7 @@ may outlive its job. SIGTERM asks the worker's process group to end, and ends it
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import select
@@ -77,6 +78,8 @@ class Supervisor:
         pid = self._worker.pid
         self._report.update(pid=pid, start_ticks=start_ticks(pid))
         self._save()
+        with contextlib.suppress(OSError):
+            self.run_dir.launch.unlink()  # what the script's variables say is nobody else's
         if self._cancelled:
             self._cancel()
         sync = SpoolSync(self.run_dir)
@@ -89,8 +92,8 @@ class Supervisor:
         content = read_json(self.run_dir.spec)
         assert content is not None, f"{self.run_dir.spec} is missing"
         spec = RunSpec.from_dict(content)
-        launch = read_json(self.run_dir.root / "launch.json") or {}
-        variables = {**os.environ, **launch.get("environment", {})}
+        launch = read_json(self.run_dir.launch) or {}
+        variables = launch.get("environment") or dict(os.environ)
         with _append(self.run_dir.stdout) as out, _append(self.run_dir.stderr) as err:
             return subprocess.Popen(
                 spec.command,
