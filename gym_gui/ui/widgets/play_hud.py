@@ -91,13 +91,16 @@ class PlayHud(QtWidgets.QFrame):
     def _show_actor(self, record: StepRecord) -> None:
         taken, proposed = _short(record.action), _short(record.proposed_action)
         colours = theme.current()
-        who = record.agent or ("you" if record.flags & STEP_HUMAN else "agent")
+        who = self.tr("you") if record.flags & STEP_HUMAN else self.tr("agent")
         if record.agent:
-            who += " (you)" if record.flags & STEP_HUMAN else " (agent)"
+            who = f"{record.agent} ({who})"
         if record.flags & STEP_INTERVENTION:
             self.interventions += 1
-            text = f"intervention {self.interventions}: {taken}, not {proposed}"
-            self.actor.setToolTip(f"You did {taken}; the agent proposed {proposed}.")
+            text = self.tr("intervention {}: {}, not {}").format(
+                self.interventions, taken, proposed
+            )
+            told = self.tr("You did {}; the agent proposed {}.").format(taken, proposed)
+            self.actor.setToolTip(told)
             self.actor.setStyleSheet(f"color: {colours.warn}; font-weight: 600")
         else:
             text = f"{who}: {taken}"
