@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import math
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -14,8 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gym_gui.core.errors import GymGuiError
 from gym_gui.core.ids import new_run_id
+from gym_gui.core.numbers import PACKED_STEP
 from gym_gui.core.paths import TAP_VARIABLE, DataDir
 from gym_gui.core.records import RunSpec
 from gym_gui.fastlane import FastLaneReader, FastLaneState
@@ -131,7 +137,7 @@ def count_spool(spool: Path) -> Counted:
     found = Counted()
     for channel, line in spool_lines(spool):
         kind = line["type"]
-        if kind in ("step", "vstep"):
+        if kind in ("step", "vstep", "vpack"):
             for stream, reward, over in _rows(line):
                 found.steps += 1
                 found.rows.append((f"{channel}/{stream}", reward, over))
@@ -152,6 +158,11 @@ def count_spool(spool: Path) -> Counted:
 def _rows(line: dict[str, Any]) -> list[tuple[int, float, bool]]:
     if line["type"] == "step":
         return [(line["stream"], float(line["reward"]), line["terminated"] or line["truncated"])]
+    if line["type"] == "vpack":
+        size = math.prod(line["shape"]) * np.dtype(line["dtype"]).itemsize
+        form = struct.Struct(f"{PACKED_STEP.format}{size}s")
+        steps = form.iter_unpack(base64.b64decode(line["data"]))
+        return [(stream, reward, bool(flags & 3)) for stream, *_, reward, flags, _ in steps]
     columns = (line["streams"], line["reward"], line["terminated"], line["truncated"])
     return [(s, float(r), bool(t or u)) for s, r, t, u in zip(*columns, strict=True)]
 

@@ -178,6 +178,8 @@ class SpoolDecoder:
                 continue
             if kind is spool.VStep:
                 _add_vstep(batch.steps, record)
+            elif kind is spool.VPack:
+                _add_vpack(batch.steps, record)
             elif kind is spool.Run:
                 data = spool.run_data(lines[place])
                 batch.events.append(EventEntry(record.seq, record.event, data, record.time_ns))
@@ -343,8 +345,23 @@ def _add_vstep(columns: Any, record: spool.VStep) -> None:
     columns.observation.extend(_texts(record.observation))
     if record.agents and not columns.agent:
         columns.agent.extend([""] * before)
-    if columns.agent:
-        columns.agent.extend(record.agents or [""] * count)
+    _fill_up(columns, count, record.agents)
+
+
+def _add_vpack(columns: Any, record: spool.VPack) -> None:
+    numbers, observations = record.columns()
+    names = ("stream", "index", "episode", "step", "action", "reward", "flags")
+    for name, values in zip(names, numbers, strict=True):
+        getattr(columns, name).extend(values)
+    columns.time_ns.extend([record.time_ns] * record.count)
+    columns.observation.extend(observations)
+    _fill_up(columns, record.count)
+
+
+def _fill_up(columns: Any, count: int, agents: Sequence[str] = ()) -> None:
+    """Give the columns that only some steps have what these ``count`` steps have of them."""
+    if columns.agent or agents:
+        columns.agent.extend(agents or [""] * count)
     if columns.proposed_action:
         columns.proposed_action.extend([None] * count)
 

@@ -7,10 +7,13 @@ Actions and observations stay as they were written: their text is what the store
 # (msgspec's class keywords are not in its annotations)
 from __future__ import annotations
 
+import math
+import struct
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from gym_gui.core.numbers import CODES, PACKED_STEP, floats
 from gym_gui.telemetry.rows import INDEX_MASK
 
 Number = float | Literal["NaN", "Infinity", "-Infinity"]
@@ -21,6 +24,7 @@ Flags = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 TimeNs = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=1 << 14)]
+Extent = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
 NOTHING = msgspec.Raw(b"null")
 
 
@@ -68,6 +72,42 @@ class VStep(msgspec.Struct, tag_field="type", tag="vstep", gc=False):
             raise ValueError("columns of different lengths")
         if any(len(column) not in (0, length) for column in (self.flags, self.agents)):
             raise ValueError("columns of different lengths")
+
+
+class VPack(msgspec.Struct, tag_field="type", tag="vpack", gc=False):
+    """One step of a vector environment whose observations are arrays of floats, packed."""
+
+    seq: Seq
+    count: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]
+    dtype: Literal["float64", "float32", "float16"]
+    shape: Annotated[list[Extent], msgspec.Meta(max_length=32)]
+    data: bytes
+    time_ns: TimeNs
+
+    def __post_init__(self) -> None:
+        form = self._form()
+        if len(self.data) != self.count * form.size:
+            raise ValueError("the data are not as long as count, dtype and shape say")
+        streams, *places = zip(*(step[:4] for step in form.iter_unpack(self.data)), strict=True)
+        if min(streams) < 0 or max(streams) >= 1 << 31:
+            raise ValueError("the number of a stream out of its range")
+        if any(min(column) < 0 or max(column) > INDEX_MASK for column in places):
+            raise ValueError("the place of a step out of its range")
+
+    def _form(self) -> struct.Struct:
+        size = math.prod(self.shape)
+        if size > len(self.data):
+            raise ValueError("the data are not as long as count, dtype and shape say")
+        return struct.Struct(f"{PACKED_STEP.format}{size}{CODES[self.dtype]}")
+
+    def columns(self) -> tuple[list[tuple[Any, ...]], list[str]]:
+        """Return stream, index, episode, step, action, reward and flags as columns, and the
+        observations as JSON texts.
+        """
+        steps = list(self._form().iter_unpack(self.data))
+        shape, code = tuple(self.shape), CODES[self.dtype]
+        texts = [floats(step[7:], shape, code) for step in steps]
+        return list(zip(*(step[:7] for step in steps), strict=True)), texts
 
 
 class Reset(msgspec.Struct, tag_field="type", tag="reset"):
@@ -152,7 +192,7 @@ class Run(msgspec.Struct, tag_field="type", tag="run"):
     time_ns: TimeNs = 0
 
 
-Record = Step | VStep | Reset | Episode | Metric | Log | Frame | Run
+Record = Step | VStep | VPack | Reset | Episode | Metric | Log | Frame | Run
 decoder = msgspec.json.Decoder(Record)
 
 

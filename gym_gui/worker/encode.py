@@ -1,26 +1,19 @@
 """Values of a training loop as JSON text that keeps every number exactly.
 
-Floats are written in the shortest form that reads back as the same double; those of arrays of
-smaller floats with as many digits as read back as the same number of the array's type, which takes
-a third of the time and half the room. NaN and infinities are the strings ``"NaN"``,
-``"Infinity"`` and ``"-Infinity"``. numpy is used only through the objects that the script hands
-over: nothing is imported for it.
+``core.numbers`` says how floats are written. numpy is used only through the objects that the script
+hands over: nothing is imported for it.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+import sys
+from binascii import b2a_base64
+from typing import Any, Optional, Sequence
 from zlib import crc32
 
-
-def number(value: float) -> str:
-    """Return a float as JSON text."""
-    text = repr(value)
-    if "n" not in text:  # neither nan nor inf
-        return text
-    return '"NaN"' if value != value else '"Infinity"' if value > 0 else '"-Infinity"'
+from gym_gui.core.numbers import CODES, floats, number
 
 
 def reward(value: Any) -> float:
@@ -82,34 +75,39 @@ def compact(value: Any) -> str:
     return json.dumps(plain(value), separators=(",", ":"))
 
 
-_DIGITS = {4: "%.9g", 2: "%.5g"}  # of a float's bytes: enough to tell it from its neighbours
-_FORMATS: dict[Any, str] = {}  # by shape and size of an item
+class Floats:
+    """What an environment's observations have in common where they are small arrays of floats.
+
+    Their bytes are then all that is taken at each step.
+    """
+
+    __slots__ = ("cls", "code", "described", "dtype", "shape")
+    _known: dict[Any, Floats] = {}
+
+    def __init__(self, array: Any) -> None:
+        self.cls = array.__class__
+        self.dtype = array.dtype
+        self.code = array.dtype.char
+        self.shape = array.shape
+        shape = ",".join(map(str, array.shape))
+        self.described = f'"dtype":"{array.dtype}","shape":[{shape}]'
+
+    @classmethod
+    def of(cls, array: Any) -> Optional[Floats]:
+        """Return what describes ``array``, the same object for the same; None for other values."""
+        dtype = getattr(array, "dtype", None)
+        code = getattr(dtype, "char", "")
+        if not code or code not in _PACKED or not getattr(dtype, "isnative", False):
+            return None
+        key = (array.__class__, code, array.shape)
+        found = cls._known.get(key)
+        if found is None or found.dtype is not dtype:
+            found = cls._known[key] = cls(array)
+        return found
 
 
-def small_floats(array: Any) -> str:
-    """Return an array of 32-bit or 16-bit floats as JSON text."""
-    key = (array.shape, array.dtype.itemsize)
-    form = _FORMATS.get(key)
-    if form is None:
-        if len(_FORMATS) > 256:
-            _FORMATS.clear()
-        form = _FORMATS[key] = _form(array.shape, _DIGITS[array.dtype.itemsize])
-    written = form % tuple(array.ravel().tolist())
-    if "n" in written:
-        named = (number(float(v)) if v - v != 0 else None for v in array.ravel().tolist())
-        digits = _DIGITS[array.dtype.itemsize]
-        texts = [n or digits % v for n, v in zip(named, array.ravel().tolist())]
-        written = _form(array.shape, "%s") % tuple(texts)
-    if "-0," in written or written.endswith("-0") or "-0]" in written:
-        written = written.replace("-0,", "-0.0,").replace("-0]", "-0.0]")
-        written = written + ".0" if written.endswith("-0") else written
-    return written
-
-
-def _form(shape: tuple[int, ...], item: str) -> str:
-    if not shape:
-        return item
-    return "[" + ",".join([_form(shape[1:], item)] * shape[0]) + "]"
+_PACKED = "".join(CODES.values()) if sys.byteorder == "little" else ""
+whole_numbers: set[Any] = {int}  # classes whose objects are one number for good, numpy's as met
 
 
 def encode_action(action: Any) -> str:
@@ -121,9 +119,11 @@ def encode_action(action: Any) -> str:
         value = action.tolist()
     except AttributeError:
         return compact(action)
-    kind = value.__class__
-    if kind is int:
+    if value.__class__ is int:
+        if not hasattr(kind, "__setitem__"):
+            whole_numbers.add(kind)
         return repr(value)
+    kind = value.__class__
     if kind is float:
         return number(value)
     if kind is list and action.dtype.kind in "fiu":
@@ -131,6 +131,34 @@ def encode_action(action: Any) -> str:
         if "n" not in written:
             return written
     return compact(value)
+
+
+def vector_step(rows: Sequence[tuple[Any, ...]], time_ns: int) -> str:
+    """Return the body of a ``vstep`` record.
+
+    rows: one step each: stream, index, episode, step, action (JSON text or a whole number),
+        reward (float), terminated, truncated, observation (JSON text).
+    """
+    stream, index, episode, step, action, reward, end, cut, seen = zip(*rows)
+    ends = ["true" if over else "false" for over in (*end, *cut)]
+    written = (stream, index, episode, step, action, map(number, reward))
+    s, i, e, k, a, r = (",".join(map(str, column)) for column in written)
+    t, u = ",".join(ends[: len(rows)]), ",".join(ends[len(rows) :])
+    return (
+        f'"streams":[{s}],"index":[{i}],"episode":[{e}],"step":[{k}],"action":[{a}],'
+        f'"reward":[{r}],"terminated":[{t}],"truncated":[{u}],"observation":[{",".join(seen)}],'
+        f'"time_ns":{time_ns}'
+    )
+
+
+def packed_steps(kind: Floats, parts: Sequence[bytes], time_ns: int) -> str:
+    """Return the body of a ``vpack`` record.
+
+    parts: of each step the packed numbers (``core.numbers.PACKED_STEP``), then the bytes of its
+        observation, which is of this ``kind``.
+    """
+    data = b2a_base64(b"".join(parts), newline=False).decode()
+    return f'"count":{len(parts) // 2},{kind.described},"data":"{data}","time_ns":{time_ns}'
 
 
 class ObservationEncoder:
@@ -145,6 +173,11 @@ class ObservationEncoder:
     def __init__(self, mode: str = "auto", max_numbers: int = 64) -> None:
         self._limit = {"whole": 1 << 62, "checksum": -1}.get(mode, max_numbers)
 
+    def floats_of(self, observation: Any) -> Optional[Floats]:
+        """Return what describes an observation that is kept whole and all floats, else None."""
+        kind = Floats.of(observation)
+        return kind if kind is not None and 0 < observation.size <= self._limit else None
+
     def __call__(self, observation: Any) -> str:
         try:
             dtype = observation.dtype
@@ -155,7 +188,7 @@ class ObservationEncoder:
             return digest(observation)
         kind = dtype.kind
         if kind == "f" and dtype.itemsize <= 4:
-            return small_floats(observation)
+            return floats(tuple(observation.ravel().tolist()), observation.shape, dtype.char)
         if kind in "fiu":
             written = repr(observation.tolist())
             if "n" not in written:

@@ -8,14 +8,18 @@ attributes stay the script's own, and whatever the script wraps around it comes 
 
 from __future__ import annotations
 
+import struct
 import time
 from typing import Any, Optional
 
 from gym_gui.core.interrupts import let_through
-from gym_gui.core.records import STEP_RESET
+from gym_gui.core.numbers import PACKED_STEP
+from gym_gui.core.records import STEP_RESET, STEP_TERMINATED, STEP_TRUNCATED
 from gym_gui.worker import describe, encode, state
 from gym_gui.worker.session import TapSession
 from gym_gui.worker.subclass import extend, is_referable, reference, tap_of
+
+pack_step = PACKED_STEP.pack
 
 
 class EnvTap:
@@ -27,7 +31,7 @@ class EnvTap:
         self._base = reference(getattr(env, "unwrapped", env))
         self.note = note
         self.vector: Optional[dict[str, Any]] = None
-        self.group: Any = None  # the vector environment that steps it, while it does
+        self.group: Any = None  # of the vector environment that stepped it last
         self.last_call = -1  # the vector step that stepped it last
         self.resets_next_step = False  # stepped by a vector environment in another process
         self.active = True
@@ -60,41 +64,83 @@ class EnvTap:
         self.session.append("run", describe.stream_body(self))
         self.session.lane.add(self)
 
-    def stepped(self, action: str, result: Any) -> None:
-        """Record one step. ``action``: JSON text, taken before the step."""
+    def stepped(self, action: Any, result: Any) -> None:
+        """Record one step. ``action``: a whole number or JSON text, taken before the step."""
         observation, reward, terminated, truncated, info = result
         now = time.time_ns()
         if not self.running:
             self._begin_unseen(now)
-        reward = encode.reward(reward)
-        written = repr(reward)
-        if "n" in written:
-            written = encode.number(reward)
-        seen = self._text(observation)
-        end = "true" if terminated else "false"
-        cut = "true" if truncated else "false"
-        index, place = self.index, self.step
-        self.index, self.step = index + 1, place + 1  # first: a signal may come in between
-        if self.group is None:
-            self.session.append(
-                "step",
-                f'"stream":{self.stream},"index":{index},"episode":{self.episode},'
-                f'"step":{place},"action":{action},"reward":{written},"terminated":{end},'
-                f'"truncated":{cut},"observation":{seen},"time_ns":{now}',
-            )
-        else:
-            self.group.add_step(self, index, place, action, written, end, cut, seen)
-            self.last_call = self.group.calls
+        if reward.__class__ is not float:
+            reward = encode.reward(reward)
+        group = self.group
+        if group is None or not group.gathering:
+            group = None
+            self._append_step(now, action, reward, terminated, truncated, self._text(observation))
+        elif not self._pack(group, action, reward, terminated, truncated, observation):
+            seen = self._text(observation)
+            index, place = self._next_place()
+            row = (self.stream, index, self.episode, place, action, reward)
+            group.rows.append((*row, terminated, truncated, seen))
+            self.last_call = group.calls
         self.return_ += reward
         self.last_reward = reward
         if self.session.record_frames:
             self.session.lane.record_frame(self)
         if terminated or truncated:
             self._end_episode(now, bool(terminated), bool(truncated), info)
-        if self.group is None:
+        if group is None:
             lane = self.session.lane
             if not lane.last_ns <= now < lane.next_ns:
                 lane.tick(now, (self,))
+
+    def _next_place(self) -> tuple[int, int]:
+        """Return index and step of the step just made, and count it."""
+        index, place = self.index, self.step
+        self.index, self.step = index + 1, place + 1
+        return index, place
+
+    def _pack(
+        self, group: Any, action: Any, reward: float, terminated: Any, truncated: Any, seen: Any
+    ) -> bool:
+        """Hand a step of a vector environment to its group as bytes, where that can be."""
+        kind = group.kind
+        if (
+            kind is None
+            or seen.__class__ is not kind.cls
+            or seen.dtype is not kind.dtype
+            or seen.shape != kind.shape
+        ):
+            if kind is None:
+                group.kind = self.session.observation_text.floats_of(seen)
+            return False
+        index, place = self.index, self.step
+        flags = (STEP_TERMINATED if terminated else 0) | (STEP_TRUNCATED if truncated else 0)
+        try:
+            head = pack_step(self.stream, index, self.episode, place, action, reward, flags)
+        except struct.error:  # the action is no whole number of 64 bits
+            return False
+        data = seen.tobytes()
+        self.index, self.step = index + 1, place + 1  # first: a signal may come in between
+        group.packed += head, data
+        self.last_call = group.calls
+        return True
+
+    def _append_step(
+        self, now: int, action: Any, reward: float, terminated: Any, truncated: Any, seen: str
+    ) -> None:
+        """Write the record of a step that no vector environment made."""
+        written = repr(reward)
+        if "n" in written:
+            written = encode.number(reward)
+        end = "true" if terminated else "false"
+        cut = "true" if truncated else "false"
+        index, place = self._next_place()  # first: a signal may come in between
+        self.session.append(
+            "step",
+            f'"stream":{self.stream},"index":{index},"episode":{self.episode},'
+            f'"step":{place},"action":{action},"reward":{written},"terminated":{end},'
+            f'"truncated":{cut},"observation":{seen},"time_ns":{now}',
+        )
 
     def before_reset(self, seed: Optional[int]) -> Any:
         """Return what must be taken before the reset changes it."""
@@ -124,12 +170,12 @@ class EnvTap:
             f'"observation":{self._text(observation)}{flags}'
         )
         self._append("reset", body)
-        if self.group is None:
+        if not self._is_gathered():
             self.session.lane.tick(now, (self,))
 
     def _is_autoreset(self) -> bool:
         """True for a reset that took the place of a step in a vector environment."""
-        if self.group is not None:
+        if self._is_gathered():
             return self.group.stepping and self.group.calls != self.last_call
         return self.resets_next_step and self.index > 0 and not self.running
 
@@ -194,10 +240,14 @@ class EnvTap:
         self._append("episode", body)
 
     def _append(self, kind: str, body: str) -> None:
-        if self.group is None:
-            self.session.append(kind, body)
-        else:
+        if self._is_gathered():
             self.group.add_later(kind, body)
+        else:
+            self.session.append(kind, body)
+
+    def _is_gathered(self) -> bool:
+        """True while a vector environment steps or resets this one."""
+        return self.group is not None and self.group.gathering
 
 
 def tap_env(session: TapSession, env: Any, *, note: str = "") -> Optional[EnvTap]:
@@ -222,13 +272,13 @@ def tap_env(session: TapSession, env: Any, *, note: str = "") -> Optional[EnvTap
 
 def _methods(tap: EnvTap, cls: Any) -> dict[str, Any]:
     base_step, base_reset, base_close = cls.step, cls.reset, cls.close
-    action_text = encode.encode_action
+    action_text, whole_numbers = encode.encode_action, encode.whole_numbers
 
     def step(self: Any, action: Any, *args: Any, **kwargs: Any) -> Any:
         if tap.inside or not tap.active:
             return base_step(self, action, *args, **kwargs)
         try:
-            taken = action_text(action)
+            taken = action if action.__class__ in whole_numbers else action_text(action)
         except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
             tap.failed(error)
             return base_step(self, action, *args, **kwargs)

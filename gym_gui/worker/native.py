@@ -68,7 +68,7 @@ class NativeTap:
         now = time.time_ns()
         self._declare()
         self.calls += 1
-        columns: list[list[str]] = [[] for _ in range(9)]
+        steps: list[tuple[Any, ...]] = []  # as ``encode.vector_step`` takes them
         ended = []
         for position, number in enumerate(range(self.size) if ids is None else ids):
             row = self._rows[int(number)]
@@ -81,16 +81,17 @@ class NativeTap:
                     continue
             end, cut = bool(terminations[position]), bool(truncations[position])
             reward = encode.reward(rewards[position])
-            self._add(columns, row, encode.encode_action(_take(actions, position)), reward)
-            for column, flag in ((columns[6], end), (columns[7], cut)):
-                column.append("true" if flag else "false")
-            columns[8].append(self.session.observation_text(seen))
+            action = encode.encode_action(_take(actions, position))
+            place = (row.stream, row.index, row.episode, row.step)
+            steps.append((*place, action, reward, end, cut, self.session.observation_text(seen)))
             row.index += 1
             row.step += 1
             row.return_ += reward
             if end or cut:
                 ended.append((row, end, cut))
-        self._write(columns, now)
+        if steps:
+            self.env_steps += len(steps)
+            self.session.append("vstep", encode.vector_step(steps, now))
         for row, end, cut in ended:
             self._end(row, now, end, cut)
         self._report(now)
@@ -134,23 +135,6 @@ class NativeTap:
             f'"stream":{row.stream},"episode":{row.episode},"time_ns":{now},'
             f'"seed":{encode.compact(seed)},"options":{encode.compact(options)},'
             f'"rng":null,"snapshot":null,"observation":{seen}{flags}',
-        )
-
-    def _add(self, columns: list[list[str]], row: Row, action: str, reward: float) -> None:
-        values = (row.stream, row.index, row.episode, row.step, action, encode.number(reward))
-        for column, value in zip(columns, values):
-            column.append(str(value))
-
-    def _write(self, columns: list[list[str]], now: int) -> None:
-        if not columns[0]:
-            return
-        self.env_steps += len(columns[0])
-        s, i, e, k, a, r, t, u, o = map(",".join, columns)
-        self.session.append(
-            "vstep",
-            f'"streams":[{s}],"index":[{i}],"episode":[{e}],"step":[{k}],"action":[{a}],'
-            f'"reward":[{r}],"terminated":[{t}],"truncated":[{u}],"observation":[{o}],'
-            f'"time_ns":{now}',
         )
 
     def _end(self, row: Row, now: int, terminated: bool, truncated: bool) -> None:

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Optional
 
 from gym_gui.core.records import STEP_RESET
-from gym_gui.worker import bootstrap
+from gym_gui.worker import bootstrap, encode
 from gym_gui.worker.made_by_hand import tap_part
 from gym_gui.worker.session import TapSession
 
@@ -17,7 +17,7 @@ _AUTORESET = f',"flags":{STEP_RESET}'
 
 
 class VectorGroup:
-    """Gathers the steps that one vector step makes, in one ``vstep`` record."""
+    """Gathers the steps that one vector step makes, in one record."""
 
     def __init__(self, session: TapSession, taps: list[Any], size: int) -> None:
         self.session = session
@@ -30,7 +30,10 @@ class VectorGroup:
         self.autoresets = 0
         self._reported = self._told = 0  # time and calls of the last report
         self._later: list[tuple[str, str]] = []
-        self._clear()
+        self.gathering = False
+        self.kind: Any = None  # what describes the observations, where they are arrays of floats
+        self.packed: list[bytes] = []  # of this vector step: see ``encode.packed_steps``
+        self.rows: list[tuple[Any, ...]] = []  # what cannot be packed: see ``encode.vector_step``
         for index, tap in enumerate(taps):
             tap.vector = {"id": self.id, "index": index, "size": size}
         session.own(self)
@@ -38,31 +41,10 @@ class VectorGroup:
     def begin(self, *, stepping: bool) -> None:
         """From here to ``commit`` the parts hand their records to this group."""
         self.stepping = stepping
-        for tap in self.taps:
-            tap.group = self
-
-    def add_step(
-        self,
-        tap: Any,
-        index: int,
-        step: int,
-        action: str,
-        reward: str,
-        end: str,
-        cut: str,
-        seen: str,
-    ) -> None:
-        """Take one part's step; the texts are JSON."""
-        columns = self._columns
-        columns[0].append(str(tap.stream))
-        columns[1].append(str(index))
-        columns[2].append(str(tap.episode))
-        columns[3].append(str(step))
-        columns[4].append(action)
-        columns[5].append(reward)
-        columns[6].append(end)
-        columns[7].append(cut)
-        columns[8].append(seen)
+        self.gathering = True
+        if self.taps[0].group is not self:
+            for tap in self.taps:
+                tap.group = self
 
     def add_later(self, kind: str, body: str) -> None:
         """Take a record that belongs after the steps of this vector step."""
@@ -72,21 +54,18 @@ class VectorGroup:
 
     def commit(self) -> None:
         """Write what was gathered: the steps, then episodes and resets."""
-        for tap in self.taps:
-            tap.group = None
-        columns = self._columns
+        self.gathering = False
         now = time.time_ns()
         session = self.session
-        if columns[0]:
-            self.env_steps += len(columns[0])
-            s, i, e, k, a, r, t, u, o = map(",".join, columns)
-            self._clear()
-            session.append(
-                "vstep",
-                f'"streams":[{s}],"index":[{i}],"episode":[{e}],"step":[{k}],"action":[{a}],'
-                f'"reward":[{r}],"terminated":[{t}],"truncated":[{u}],"observation":[{o}],'
-                f'"time_ns":{now}',
-            )
+        packed, rows = self.packed, self.rows
+        if packed:
+            self.packed = []
+            self.env_steps += len(packed) // 2
+            session.append("vpack", encode.packed_steps(self.kind, packed, now))
+        if rows:
+            self.rows = []
+            self.env_steps += len(rows)
+            session.append("vstep", encode.vector_step(rows, now))
         if self.stepping:
             self.calls += 1
             self.stepping = False
@@ -108,10 +87,8 @@ class VectorGroup:
         """In a forked child: count anew."""
         self.calls = self.env_steps = self.autoresets = self._reported = self._told = 0
         self._later = []
-        self._clear()
-
-    def _clear(self) -> None:
-        self._columns: list[list[str]] = [[] for _ in range(9)]
+        self.packed, self.rows = [], []
+        self.gathering = False
 
     def _report(self, now: int) -> None:
         """Say once a second how many steps the script counts, and how many were autoresets."""
@@ -128,19 +105,27 @@ class VectorGroup:
         )
 
 
-_groups: weakref.WeakKeyDictionary[Any, Optional[VectorGroup]] = weakref.WeakKeyDictionary()
+_groups: dict[int, tuple[Any, Optional[VectorGroup]]] = {}  # by id: reference to it, its group
+_NONE: tuple[Any, Optional[VectorGroup]] = (lambda: None, None)
 
 
 def _group_of(session: TapSession, vector: Any) -> Optional[VectorGroup]:
-    if vector in _groups:
-        return _groups[vector]
+    reference, group = _groups.get(id(vector), _NONE)
+    if reference() is vector:
+        return group
     taps = [tap_part(session, env) for env in getattr(vector, "envs", [])]
     seen = [tap for tap in taps if tap is not None]
     group = VectorGroup(session, seen, len(taps)) if seen else None
-    _groups[vector] = group
+    key = id(vector)
+    _groups[key] = weakref.ref(vector, lambda gone: _forget(key, gone)), group
     if group is not None:
         session.when_gone(vector, group.finish)
     return group
+
+
+def _forget(key: int, gone: Any) -> None:
+    if _groups.get(key, _NONE)[0] is gone:  # else another vector lives at that address by now
+        del _groups[key]
 
 
 def patch_sync(session: TapSession, module: ModuleType) -> None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
+from gym_gui.core.numbers import PACKED_STEP
 from gym_gui.telemetry.repair import whole_lines
 from gym_gui.telemetry.spool_decoder import SpoolDecoder
+from gym_gui.worker.encode import ObservationEncoder, packed_steps
 
 STEP = {
     "type": "step",
@@ -83,6 +90,67 @@ def test_columns_of_a_vector_step_become_rows():
     refused = SpoolDecoder("c").decode(json.dumps({**vstep, "seq": 1}).encode())
     assert refused.batch is None
     assert "lengths" in refused.rejected[0].reason
+
+
+def packed_line(arrays: Sequence[np.ndarray], **other: object) -> bytes:
+    """Return the tap's own line of a vector step with these observations."""
+    kind = ObservationEncoder("whole").floats_of(arrays[0])
+    assert kind is not None
+    parts: list[bytes] = []
+    for stream, array in enumerate(arrays):
+        parts += PACKED_STEP.pack(stream, 4, 2, 3, -stream, 0.5, stream % 3), array.tobytes()
+    body = json.loads("{" + packed_steps(kind, parts, 9) + "}")
+    return json.dumps({"type": "vpack", "seq": 1, **body, **other}).encode() + b"\n"
+
+
+def packed_step(stream: int = 0, index: int = 4) -> str:
+    return b64encode(PACKED_STEP.pack(stream, index, 2, 3, 1, 0.5, 0) + bytes(8)).decode()
+
+
+@given(data=st.data(), dtype=st.sampled_from(["f2", "f4", "f8"]))
+def test_packed_steps_become_the_rows_that_their_text_would(data: st.DataObject, dtype: str):
+    shape = data.draw(arrays.array_shapes(min_dims=0, max_dims=2, max_side=3))
+    seen = [data.draw(arrays.arrays(np.dtype(dtype), shape)) for _ in range(3)]
+    batch = SpoolDecoder("c").decode(packed_line(seen)).batch
+    assert batch is not None
+    batch.check()
+    as_text = ObservationEncoder("whole")
+    assert [json.loads(text) for text in batch.steps.observation] == [
+        json.loads(as_text(array)) for array in seen
+    ]
+    assert list(batch.steps.stream) == [0, 1, 2]
+    assert list(batch.steps.action) == [0, -1, -2]
+    assert list(batch.steps.flags) == [0, 1, 2]
+    assert (batch.steps.index[2], batch.steps.episode[2], batch.steps.step[2]) == (4, 2, 3)
+    assert list(batch.steps.reward) == [0.5] * 3
+    assert list(batch.steps.time_ns) == [9] * 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"count": 3}, "as long as"),
+        ({"shape": [3]}, "as long as"),
+        ({"shape": [1 << 24] * 32}, "as long as"),
+        ({"dtype": "float64"}, "as long as"),
+        ({"dtype": "int8"}, "int8"),
+        ({"data": "%%"}, "base64"),
+        (
+            {"data": b64encode(PACKED_STEP.pack(-1, 4, 2, 3, 1, 0.5, 0) + bytes(8)).decode()},
+            "stream",
+        ),
+        (
+            {"data": b64encode(PACKED_STEP.pack(0, 4, -2, 3, 1, 0.5, 0) + bytes(8)).decode()},
+            "place",
+        ),
+    ],
+)
+def test_packed_steps_that_are_wrong_are_refused(wrong: dict[str, object], reason: str):
+    good = {"count": 1} if "data" in wrong else {}
+    line = packed_line([np.zeros(2, "f4")] * 2, **{**good, **wrong})
+    refused = SpoolDecoder("c").decode(line)
+    assert refused.batch is None or not len(refused.batch.steps)
+    assert reason in refused.rejected[0].reason
 
 
 def test_bad_lines_are_set_aside_and_holes_named():
