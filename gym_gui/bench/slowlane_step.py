@@ -40,7 +40,7 @@ def main() -> None:
     """Measure blocks of bare and of watched steps, one after the other."""
     steps, kind = int(sys.argv[1]), sys.argv[2]
     SEEN[:] = [np.random.default_rng(n).normal(size=8).astype(kind) for n in range(EPISODE + 1)]
-    gymnasium.register("gym-gui-bench/Stepper-v0", Stepper)
+    gymnasium.register("gym-gui-bench/Stepper-v0", lambda **settings: Stepper(**settings))
 
     def make() -> Any:
         return gymnasium.make("gym-gui-bench/Stepper-v0", disable_env_checker=True)

@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0, help="steps a second, 0: at full speed")
     parser.add_argument("--pictures", help="what render() returns, (count, height, width, 3)")
     options = parser.parse_args()
-    gymnasium.register("gym-gui-bench/Stepper-v0", Stepper)
+    gymnasium.register("gym-gui-bench/Stepper-v0", lambda **settings: Stepper(**settings))
     shown = {}
     if options.pictures:
         shown = {"render_mode": "rgb_array", "pictures": np.load(options.pictures)}

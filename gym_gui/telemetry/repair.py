@@ -82,7 +82,7 @@ def check(path: Path, *, stop: Callable[[], bool] = lambda: False) -> CheckRepor
     try:
         with content_errors(path):
             found = connection.execute("PRAGMA integrity_check(20)").fetchall()
-            report.problems = [text for (text,) in found if text != "ok"]
+            report.problems = [str(text) for (text,) in found if text != "ok"]
             if not report.problems:
                 report.steps, wrong = _compare_totals(connection)
                 report.problems += wrong
@@ -159,7 +159,8 @@ def find_gaps(connection: apsw.Connection) -> Iterable[Gap]:
     last_known = dict(
         connection.execute("SELECT stream, max(first_index + length) FROM episodes GROUP BY stream")
     )
-    for (stream,) in connection.execute("SELECT stream FROM streams ORDER BY stream").fetchall():
+    streams = connection.execute("SELECT stream FROM streams ORDER BY stream").fetchall()
+    for stream in (int(stream) for (stream,) in streams):  # type: ignore[arg-type]
         next_index = 0
         base = stream << INDEX_BITS
         for after, before in connection.execute(_HOLES, (base, base | INDEX_MASK, base - 1)):

@@ -119,7 +119,9 @@ class Toast(QtWidgets.QFrame):
         self.activated.emit()
 
     def _place(self) -> None:
-        around = self.parentWidget().rect()
+        window = self.parentWidget()
+        assert window is not None
+        around = window.rect()
         self.setFixedWidth(min(360, around.width() - 2 * MARGIN))
         self.adjustSize()
         height = max(self.sizeHint().height(), self.heightForWidth(self.width()))

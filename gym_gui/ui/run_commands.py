@@ -193,7 +193,7 @@ class RunCommands:
         return self.fill_tab(known) if isinstance(known, LazyTab) else known
 
     def _make_tab(self, kind: TabKind, run_id: str) -> Any:
-        widget = kind.make(self.context, run_id, self.tabs)
+        widget: Any = kind.make(self.context, run_id, self.tabs)
         if hasattr(widget, "tile_requested"):
             widget.tile_requested.connect(
                 lambda stream, tile: self._window.open_tile(run_id, stream, tile)

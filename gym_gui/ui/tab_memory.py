@@ -125,7 +125,8 @@ class TabMemory(QtCore.QObject):
     def _put_in_order(self, widget: QtWidgets.QWidget) -> None:
         tabs: RenderTabs = self._window.tabs
         mine, last = self._orders[widget], tabs.count()
-        after = (i for i in range(last) if self._orders.get(tabs.widget(i), -1) > mine)
+        orders = [self._orders.get(page, -1) for page in tabs.docked()]
+        after = (i for i, order in enumerate(orders) if order > mine)
         at = tabs.indexOf(widget)
         place = next(after, last - 1)
         if at >= 0 and place < at:

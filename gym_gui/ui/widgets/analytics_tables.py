@@ -30,6 +30,8 @@ ORDERS = {  # label: (order, greatest first)
 }
 _TITLES = ("Episode", "Return", "Length", "End", "Success", "Stream", "Agent")
 _Index: TypeAlias = QtCore.QModelIndex | QtCore.QPersistentModelIndex
+_TOP = QtCore.Qt.Orientation.Horizontal
+_ALIGNMENT = QtCore.Qt.ItemDataRole.TextAlignmentRole
 _NUMBERS = (0, 1, 2, 5)  # columns of the episodes
 
 
@@ -192,10 +194,10 @@ class ResultsTable(QtWidgets.QTableWidget):
             4: self.tr("Mean height of the curve over its axis: fast learners score higher"),
         }
         for column, text in helps.items():
-            self.horizontalHeaderItem(column).setToolTip(text)
+            self.model().setHeaderData(column, _TOP, text, QtCore.Qt.ItemDataRole.ToolTipRole)
         for column in range(len(self.TITLES)):
             side = RIGHT if column not in (0, 2) else LEFT
-            self.horizontalHeaderItem(column).setTextAlignment(side)
+            self.model().setHeaderData(column, _TOP, side, _ALIGNMENT)
         for row, one in enumerate(found):
             band = f"{one.low:,.5g} – {one.high:,.5g}" if one.runs > 1 else ""
             for column, value in enumerate(
@@ -242,7 +244,7 @@ class SettingsTable(QtWidgets.QTableWidget):
         self.setRowCount(len(found))
         self.setVerticalHeaderLabels([difference.name for difference in found])
         for column in range(self.columnCount()):
-            self.horizontalHeaderItem(column).setTextAlignment(LEFT)
+            self.model().setHeaderData(column, _TOP, LEFT, _ALIGNMENT)
         for row, difference in enumerate(found):
             for column, run_id in enumerate(names):
                 if run_id in difference.values:

@@ -19,7 +19,7 @@ _LEVEL = 1
 def save_png(image: QtGui.QImage, path: Path) -> Path:
     """Write one frame at its own size. Raises GymGuiError when it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not image.save(str(path), "PNG"):
+    if not image.save(str(path), "PNG"):  # pyright: ignore - it takes text, whatever its stub says
         raise GymGuiError(f"{path} cannot be written.", next_step="Check the folder and the space.")
     return path
 
@@ -121,7 +121,7 @@ def _save_mp4(shots: list[tuple[_Shot, float]], path: Path) -> None:
         ) from error
     first, unpack = shots[0][0], zstandard.ZstdDecompressor()
     writer = imageio_ffmpeg.write_frames(
-        str(path), (first.width, first.height), fps=FILM_HZ, macro_block_size=2, quality=8
+        str(path), (first.width, first.height), fps=round(FILM_HZ), macro_block_size=2, quality=8
     )
     writer.send(None)
     shown_s = 0.0

@@ -103,7 +103,10 @@ class CommandPalette(QtWidgets.QDialog):
             self.list.addTopLevelItem(item)
         self._add_runs(text)
         if self.list.topLevelItemCount():
-            self.list.setCurrentItem(self.list.topLevelItem(0))
+            self._choose(0)
+
+    def _choose(self, row: int) -> None:
+        self.list.setCurrentIndex(self.list.model().index(row, 0))
 
     def _add_runs(self, text: str) -> None:
         """List the runs whose name holds what is typed, the newest first."""
@@ -130,8 +133,8 @@ class CommandPalette(QtWidgets.QDialog):
         if isinstance(event, QtGui.QKeyEvent) and event.type() == QtCore.QEvent.Type.KeyPress:
             step = {QtCore.Qt.Key.Key_Down: 1, QtCore.Qt.Key.Key_Up: -1}.get(event.key())  # type: ignore[call-overload]
             if step:
-                row = self.list.indexOfTopLevelItem(self.list.currentItem()) + step
+                row = self.list.currentIndex().row() + step
                 if 0 <= row < self.list.topLevelItemCount():
-                    self.list.setCurrentItem(self.list.topLevelItem(row))
+                    self._choose(row)
                 return True
         return super().eventFilter(watched, event)

@@ -1,8 +1,8 @@
-"""Forms whose labels stand in the middle of the line beside their fields."""
+"""Forms whose labels stand in the middle of the line beside their fields, and what they hold."""
 
 from __future__ import annotations
 
-from PySide6 import QtWidgets
+from PySide6 import QtCore, QtWidgets
 
 ONE_LINE = 40  # pixels; the label of a taller field stays at its top
 
@@ -12,10 +12,20 @@ def align_labels(form: QtWidgets.QFormLayout) -> None:
     for row in range(form.rowCount()):
         label = form.itemAt(row, QtWidgets.QFormLayout.ItemRole.LabelRole)
         field = form.itemAt(row, QtWidgets.QFormLayout.ItemRole.FieldRole)
-        if label is None or field is None or label.widget() is None:
+        caption = label.widget() if label is not None else None
+        if field is None or caption is None:
             continue
-        if field.widget() is not None:
-            field.widget().ensurePolished()
+        widget = field.widget()
+        if widget is not None:
+            widget.ensurePolished()
         height = field.sizeHint().height()
         if height <= ONE_LINE:
-            label.widget().setMinimumHeight(height)
+            caption.setMinimumHeight(height)
+
+
+def find_anywhere(combo: QtWidgets.QComboBox) -> None:
+    """List what holds the typed text anywhere, not only at its beginning."""
+    completer = combo.completer()
+    if completer is not None:
+        completer.setFilterMode(QtCore.Qt.MatchFlag.MatchContains)
+        completer.setCompletionMode(QtWidgets.QCompleter.CompletionMode.PopupCompletion)

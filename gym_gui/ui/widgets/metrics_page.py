@@ -35,8 +35,11 @@ class MetricsPage(QtWidgets.QSplitter):
         table.setHorizontalHeaderLabels([self.tr("Metric"), self.tr("Latest"), self.tr("Values")])
         table.setShowGrid(False)
         for column, side in enumerate(("AlignLeft", "AlignRight", "AlignRight")):
-            table.horizontalHeaderItem(column).setTextAlignment(
-                getattr(QtCore.Qt.AlignmentFlag, side) | QtCore.Qt.AlignmentFlag.AlignVCenter
+            table.model().setHeaderData(
+                column,
+                QtCore.Qt.Orientation.Horizontal,
+                getattr(QtCore.Qt.AlignmentFlag, side) | QtCore.Qt.AlignmentFlag.AlignVCenter,
+                QtCore.Qt.ItemDataRole.TextAlignmentRole,
             )
         table.verticalHeader().hide()
         table.verticalHeader().setDefaultSectionSize(24)

@@ -14,6 +14,7 @@ from gym_gui.core.errors import UsageError
 from gym_gui.core.records import ControlMode
 from gym_gui.services.human_session import PolicySource
 from gym_gui.services.workers.environments import Interpreter, interpreter_info
+from gym_gui.ui.widgets.forms import find_anywhere
 from gym_gui.ui.widgets.numbers import SpinBox
 
 MODES = {
@@ -246,9 +247,7 @@ class PlaySetup(QtWidgets.QFrame):
         self.environment.clear()
         self.environment.addItems([*info.environments, *info.games])
         self.environment.setCurrentText(text)
-        completer = self.environment.completer()
-        completer.setFilterMode(QtCore.Qt.MatchFlag.MatchContains)
-        completer.setCompletionMode(QtWidgets.QCompleter.CompletionMode.PopupCompletion)
+        find_anywhere(self.environment)
 
     def close_background(self) -> None:
         """Forget what is under way. Twice is safe."""

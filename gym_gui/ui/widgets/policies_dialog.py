@@ -84,7 +84,7 @@ class PoliciesDialog(QtWidgets.QDialog):
                 )
             )
             return
-        self.list.setCurrentItem(self.list.topLevelItem(0))
+        self.list.setCurrentIndex(self.list.model().index(0, 0))
         self.watch.setEnabled(True)
         self.watch.setDefault(True)
         self.note.setText(

@@ -136,8 +136,12 @@ class RenderTabs(QtWidgets.QTabWidget):
 
     def open_tabs(self) -> list[tuple[QtWidgets.QWidget, str, str]]:
         """Return widget, run id and name of every tab: the docked in their order, then others."""
-        docked = [self.widget(index) for index in range(self.count())]
-        return [(widget, *self._keys[widget]) for widget in (*docked, *self._windows)]
+        return [(widget, *self._keys[widget]) for widget in (*self.docked(), *self._windows)]
+
+    def docked(self) -> list[QtWidgets.QWidget]:
+        """Return the tabs that are in the window, in their order."""
+        pages = (self.widget(index) for index in range(self.count()))
+        return [page for page in pages if page is not None]
 
     def window_of(self, widget: QtWidgets.QWidget) -> DetachedWindow | None:
         """Return the window that a detached tab is in."""

@@ -11,6 +11,7 @@ from PySide6 import QtCore, QtGui, QtWidgets
 from gym_gui.core.errors import UsageError
 from gym_gui.services.workers import Field, Kind
 from gym_gui.ui import theme
+from gym_gui.ui.widgets.forms import find_anywhere
 
 _WIDE = (Kind.PATH, Kind.LIST)  # these take the whole row; their help stands below
 
@@ -74,9 +75,7 @@ class FieldEditor(QtWidgets.QWidget):
             combo.clear()
             combo.addItems(list(ids))
             combo.setCurrentText(text)
-        completer = combo.completer()
-        completer.setFilterMode(QtCore.Qt.MatchFlag.MatchContains)
-        completer.setCompletionMode(QtWidgets.QCompleter.CompletionMode.PopupCompletion)
+        find_anywhere(combo)
 
     def set_value(self, value: Any) -> None:
         if isinstance(self.input, QtWidgets.QCheckBox):

@@ -113,13 +113,13 @@ class StartRunDialog(QtWidgets.QDialog):
         self._preset.setAccessibleName(self.tr("Preset"))
         self._preset.activated.connect(self._use_preset)
         self._fill_presets()
-        for text, widget, stretch in (
-            (self.tr("&Worker"), self._worker, 1),
-            (self.tr("&Interpreter"), self._python, 2),
-            (self.tr("&Preset"), self._preset, 1),
+        for text, widget, focus, stretch in (
+            (self.tr("&Worker"), self._worker, self._worker, 1),
+            (self.tr("&Interpreter"), self._python, self._python.box, 2),
+            (self.tr("&Preset"), self._preset, self._preset, 1),
         ):
             caption = QtWidgets.QLabel(text)
-            caption.setBuddy(widget.box if widget is self._python else widget)
+            caption.setBuddy(focus)
             row.addWidget(caption)
             row.addWidget(widget, stretch)
         return row

@@ -31,6 +31,7 @@ class Tour(QtWidgets.QWidget):
         super().__init__(window)
         self._stops = list(stops)
         self._at = 0
+        self._window = window
         self.setAttribute(QtCore.Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setFocusPolicy(QtCore.Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(self.tr("Tour of the window"))
@@ -64,7 +65,7 @@ class Tour(QtWidgets.QWidget):
         row.addStretch(1)
         for button in (self.skip, self.back, self.next):
             row.addWidget(button)
-        column = QtWidgets.QVBoxLayout(self.card)
+        column = self._words = QtWidgets.QVBoxLayout(self.card)
         column.setContentsMargins(18, 14, 18, 14)
         column.setSpacing(8)
         column.addWidget(self.title)
@@ -98,12 +99,12 @@ class Tour(QtWidgets.QWidget):
         part = self._stops[self._at].part
         if part is None or not part.isVisible():
             return QtCore.QRect()
-        corner = part.mapTo(self.parentWidget(), QtCore.QPoint(0, 0))
+        corner = part.mapTo(self._window, QtCore.QPoint(0, 0))
         return QtCore.QRect(corner, part.size()).adjusted(-4, -4, 4, 4).intersected(self.rect())
 
     def _place(self) -> None:
-        self.card.layout().activate()
-        height = self.card.layout().totalHeightForWidth(CARD_WIDTH)
+        self._words.activate()
+        height = self._words.totalHeightForWidth(CARD_WIDTH)
         self.card.resize(CARD_WIDTH, max(height, self.card.sizeHint().height()))
         lit = self._lit()
         if lit.isEmpty():
@@ -147,11 +148,11 @@ class Tour(QtWidgets.QWidget):
 
     def eventFilter(self, watched: QtCore.QObject, event: QtCore.QEvent) -> bool:
         if event.type() == QtCore.QEvent.Type.Resize:
-            self.setGeometry(self.parentWidget().rect())
+            self.setGeometry(self._window.rect())
             self._place()
         return super().eventFilter(watched, event)
 
     def closeEvent(self, event: QtGui.QCloseEvent) -> None:
-        self.parentWidget().removeEventFilter(self)
+        self._window.removeEventFilter(self)
         self.ended.emit()
         super().closeEvent(event)
