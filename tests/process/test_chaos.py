@@ -41,6 +41,12 @@ def test_every_step_is_stored_once_whoever_is_killed(
     assert not found.problem, found
 
 
+@pytest.mark.parametrize("victims", [("worker",), VICTIMS], ids="+".join)
+def test_every_packed_step_is_stored_once(chaos: Chaos, victims: tuple[str, ...]) -> None:
+    found = chaos.round(victims, vector=True)
+    assert not found.problem, found
+
+
 def _spec(data_dir: DataDir, steps: int, rate_hz: float) -> RunSpec:
     count = str(data_dir.root / "count")
     command = [sys.executable, str(WORKER), count, str(steps), str(rate_hz)]

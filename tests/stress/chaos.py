@@ -83,12 +83,13 @@ class Chaos:
         count = self._random.choice((1, 1, 1, 2, 2, len(VICTIMS)))
         return tuple(sorted(self._random.sample(VICTIMS, count)))
 
-    def round(self, victims: tuple[str, ...]) -> Found:
-        """Train, kill, start again, and compare."""
+    def round(self, victims: tuple[str, ...], *, vector: bool = False) -> Found:
+        """Train, kill, start again, and compare. vector: train in a vector environment."""
         count_file = self.data_dir.root / "count"
         count_file.unlink(missing_ok=True)
         address = ensure_daemon(self.data_dir)
         command = [sys.executable, str(WORKER), str(count_file), str(STEPS), str(RATE_HZ)]
+        command += ["vector"] if vector else []
         spec = RunSpec(new_run_id("chaos"), "script", command, str(self.data_dir.root))
         with SyncTrainerClient(address) as client:
             client.submit_run(spec)
@@ -207,8 +208,8 @@ def run(data_dir: DataDir, *, rounds: int, seed: int, tell: Callable[[Found], No
     chaos = Chaos(data_dir, seed=seed)
     ended = []
     try:
-        for _ in range(rounds):
-            ended.append(chaos.round(chaos.choose()))
+        for number in range(rounds):
+            ended.append(chaos.round(chaos.choose(), vector=number % 2 == 1))
             tell(ended[-1])
     finally:
         chaos.close()
