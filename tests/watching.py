@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import os
 import shutil
 import struct
@@ -16,8 +15,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gym_gui.core.errors import GymGuiError
 from gym_gui.core.ids import new_run_id
@@ -137,7 +134,7 @@ def count_spool(spool: Path) -> Counted:
     found = Counted()
     for channel, line in spool_lines(spool):
         kind = line["type"]
-        if kind in ("step", "vstep", "vpack"):
+        if kind in ("step", "vstep", "packed"):
             for stream, reward, over in _rows(line):
                 found.steps += 1
                 found.rows.append((f"{channel}/{stream}", reward, over))
@@ -158,8 +155,8 @@ def count_spool(spool: Path) -> Counted:
 def _rows(line: dict[str, Any]) -> list[tuple[int, float, bool]]:
     if line["type"] == "step":
         return [(line["stream"], float(line["reward"]), line["terminated"] or line["truncated"])]
-    if line["type"] == "vpack":
-        size = math.prod(line["shape"]) * np.dtype(line["dtype"]).itemsize
+    if line["type"] == "packed":
+        size = len(base64.b64decode(line["data"])) // line["count"] - PACKED_STEP.size
         form = struct.Struct(f"{PACKED_STEP.format}{size}s")
         steps = form.iter_unpack(base64.b64decode(line["data"]))
         return [(stream, reward, bool(flags & 3)) for stream, *_, reward, flags, _ in steps]

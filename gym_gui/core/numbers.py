@@ -9,7 +9,8 @@ of the time and half the room. NaN and infinities are the strings ``"NaN"``, ``"
 from __future__ import annotations
 
 from functools import lru_cache
-from struct import Struct
+from math import prod
+from struct import Struct, calcsize
 
 CODES = {"float64": "d", "float32": "f", "float16": "e"}  # of ``struct``, and of numpy
 _FORMATS = {"d": "%r", "f": "%.9g", "e": "%.5g"}
@@ -38,6 +39,24 @@ def floats(values: tuple[float, ...], shape: tuple[int, ...], code: str) -> str:
     return written
 
 
+def many_floats(
+    values: tuple[float, ...], shape: tuple[int, ...], code: str, count: int
+) -> list[str]:
+    """Return ``count`` arrays, whose floats are in ``values`` one after another, as JSON texts."""
+    written = "\n".join([_form(shape, _FORMATS[code])] * count) % values
+    if not _needs_care(written):
+        return written.split("\n")
+    size = len(values) // count
+    places = range(0, len(values), size)
+    return [floats(values[place : place + size], shape, code) for place in places]
+
+
+def _needs_care(written: str) -> bool:
+    """Tell whether there is a number that has a name, or minus zero without its point."""
+    is_zero = "-0," in written or "-0]" in written or "-0\n" in written
+    return is_zero or "n" in written or written.endswith("-0")
+
+
 @lru_cache(256)
 def _form(shape: tuple[int, ...], item: str) -> str:
     if not shape:
@@ -45,6 +64,14 @@ def _form(shape: tuple[int, ...], item: str) -> str:
     return "[" + ",".join([_form(shape[1:], item)] * shape[0]) + "]"
 
 
-# One packed step, before its observation's own floats: stream, index, episode, step and action as
-# 64-bit integers, reward as a 64-bit float, flags as a byte. Little-endian.
-PACKED_STEP = Struct("<5qdB")
+# A packed step is these numbers, then the action, then the observation's floats in C order: stream,
+# index, episode and step as 64-bit integers, reward as a 64-bit float, flags as a byte. The action
+# is a 64-bit integer or an array's floats in C order. Little-endian, nothing between.
+PACKED_STEP = Struct("<4qdB")
+PACKED_STEP_AND_ACTION = Struct("<4qdBq")
+
+
+@lru_cache(256)
+def array_size(dtype: str, *shape: int) -> int:
+    """Return the bytes of an array of this type and shape."""
+    return prod(shape) * calcsize(CODES[dtype])

@@ -6,19 +6,17 @@ with the reason, a hole in the sequence numbers is named, a record seen before i
 
 from __future__ import annotations
 
-import math
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import NoneType
 from typing import Any, NamedTuple
 
 import msgspec
 import zstandard
 
-from gym_gui.core.records import STEP_TERMINATED, STEP_TRUNCATED, EpisodeRecord, ResetRecord
+from gym_gui.core.errors import ProtocolError
+from gym_gui.core.records import EpisodeRecord, ResetRecord
 from gym_gui.telemetry import spool_records as spool
 from gym_gui.telemetry.batch import (
     EventEntry,
@@ -26,14 +24,18 @@ from gym_gui.telemetry.batch import (
     LogEntry,
     MetricEntry,
     RecordBatch,
-    StepColumns,
 )
 from gym_gui.telemetry.rows import from_json
+from gym_gui.telemetry.step_columns import (
+    NOT_JSON,
+    STEP_KINDS,
+    check_packed,
+    number,
+    step_columns,
+)
 
 FRAME_LEVEL = 3  # of zstd: smaller than level 1 on real pictures, and no slower
-_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_NOTHING = spool.NOTHING
-BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)  # a line that is no record
+BROKEN = (*NOT_JSON, ProtocolError)  # a line that is no record
 _NUMBER = re.compile(rb'\{"type":"[a-z]+","seq":([0-9]{1,13}),')
 
 
@@ -110,6 +112,7 @@ class SpoolDecoder:
             if not chunk.isascii():
                 chunk.decode()  # texts are taken over as they are: they must be text
             records = spool.decoder.decode_lines(chunk)
+            check_packed([record for record in records if record.__class__ is spool.Packed])
         except BROKEN:
             return self._line_by_line(chunk, decoded)
         if spool.Run in set(map(type, records)):
@@ -126,6 +129,8 @@ class SpoolDecoder:
                 record = spool.decoder.decode(line)
                 if record.__class__ is spool.Run:
                     spool.run_data(line)
+                elif record.__class__ is spool.Packed:
+                    check_packed([record])
             except BROKEN as error:
                 decoded.rejected.append(Rejected(line, str(error)))
                 record = _Bad(_claimed(line))
@@ -166,21 +171,15 @@ class SpoolDecoder:
     def _fill(self, decoded: Decoded, records: list[Any], lines: list[bytes]) -> None:
         batch = decoded.batch
         assert batch is not None
-        kinds = set(map(type, records))
-        if spool.Step in kinds:
-            some = len(kinds) > 1
-            batch.steps = _step_columns([r for r in records if type(r) is spool.Step])
-            if not some:
-                return
+        steps = [record for record in records if record.__class__ in STEP_KINDS]
+        batch.steps = step_columns(steps)
+        if len(steps) == len(records):
+            return
         for place, record in enumerate(records):
             kind = record.__class__
-            if kind is spool.Step:
+            if kind in STEP_KINDS:
                 continue
-            if kind is spool.VStep:
-                _add_vstep(batch.steps, record)
-            elif kind is spool.VPack:
-                _add_vpack(batch.steps, record)
-            elif kind is spool.Run:
+            if kind is spool.Run:
                 data = spool.run_data(lines[place])
                 batch.events.append(EventEntry(record.seq, record.event, data, record.time_ns))
             elif kind is spool.Frame:
@@ -251,121 +250,6 @@ def _lowest_after(records: list[Any]) -> list[int]:
     return found[::-1]
 
 
-def _number(value: float | str) -> float:
-    return _NOT_FINITE[value] if isinstance(value, str) else value
-
-
-def _numbers(values: list[Any]) -> list[float]:
-    """Return floats; looks at single values only where one is a name."""
-    if str in set(map(type, values)):
-        return [_number(value) for value in values]
-    return values
-
-
-def _cells(raws: Sequence[msgspec.Raw]) -> list[int | float | str | None]:
-    """Return actions as a batch holds them: numbers as such, else the text as written."""
-    try:
-        values = _any.decode(b"[" + b",".join(raws) + b"]")
-    except BROKEN:
-        values = []
-    kinds = set(map(type, values))
-    if values and kinds <= _PLAIN and (kinds == {float} or _are_int64(values)):
-        return values
-    return [_cell(str(raw, "utf-8")) for raw in raws]  # type: ignore[arg-type]
-
-
-_any = msgspec.json.Decoder()
-_PLAIN = {int, float, NoneType}
-
-
-def _are_int64(values: Sequence[int | float | None]) -> bool:
-    whole = [value for value in values if type(value) is int]
-    return not whole or (min(whole) >= -(1 << 63) and max(whole) < 1 << 63)
-
-
-def _cell(text: str) -> int | float | str | None:
-    if text.isdecimal() and len(text) < 19:
-        return int(text)
-    if text == "null":
-        return None
-    if text[0] in "-0123456789":
-        value = from_json(text)
-        if isinstance(value, float) and math.isfinite(value):
-            return value
-        if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
-            return value
-    return text
-
-
-def _texts(raws: Sequence[msgspec.Raw]) -> list[str]:
-    """Return JSON texts as they were written, without a line break between their parts."""
-    texts = b"\n".join(raws).decode().split("\n") if raws else []
-    if len(texts) != len(raws):
-        return [bytes(raw).decode().replace("\n", " ") for raw in raws]
-    return texts
-
-
-def _flags(terminated: list[bool], truncated: list[bool], flags: list[int]) -> list[int]:
-    ends = [
-        STEP_TERMINATED * a | STEP_TRUNCATED * b for a, b in zip(terminated, truncated, strict=True)
-    ]
-    return [a | b for a, b in zip(ends, flags, strict=True)] if any(flags) else ends
-
-
-def _step_columns(steps: list[spool.Step]) -> StepColumns:
-    agents = [s.agent for s in steps]
-    proposed = [s.proposed_action for s in steps]
-    return StepColumns(
-        stream=[s.stream for s in steps],
-        index=[s.index for s in steps],
-        episode=[s.episode for s in steps],
-        step=[s.step for s in steps],
-        action=_cells([s.action for s in steps]),
-        reward=_numbers([s.reward for s in steps]),
-        flags=_flags(
-            [s.terminated for s in steps], [s.truncated for s in steps], [s.flags for s in steps]
-        ),
-        time_ns=[s.time_ns for s in steps],
-        observation=_texts([s.observation for s in steps]),
-        agent=agents if any(agents) else [],
-        proposed_action=_cells(proposed) if any(p is not _NOTHING for p in proposed) else [],
-    )
-
-
-def _add_vstep(columns: Any, record: spool.VStep) -> None:
-    before, count = len(columns), len(record.streams)
-    columns.stream.extend(record.streams)
-    columns.index.extend(record.index)
-    columns.episode.extend(record.episode)
-    columns.step.extend(record.step)
-    columns.action.extend(_cells(record.action))
-    columns.reward.extend(_numbers(record.reward))
-    columns.flags.extend(_flags(record.terminated, record.truncated, record.flags))
-    columns.time_ns.extend([record.time_ns] * count)
-    columns.observation.extend(_texts(record.observation))
-    if record.agents and not columns.agent:
-        columns.agent.extend([""] * before)
-    _fill_up(columns, count, record.agents)
-
-
-def _add_vpack(columns: Any, record: spool.VPack) -> None:
-    numbers, observations = record.columns()
-    names = ("stream", "index", "episode", "step", "action", "reward", "flags")
-    for name, values in zip(names, numbers, strict=True):
-        getattr(columns, name).extend(values)
-    columns.time_ns.extend([record.time_ns] * record.count)
-    columns.observation.extend(observations)
-    _fill_up(columns, record.count)
-
-
-def _fill_up(columns: Any, count: int, agents: Sequence[str] = ()) -> None:
-    """Give the columns that only some steps have what these ``count`` steps have of them."""
-    if columns.agent or agents:
-        columns.agent.extend(agents or [""] * count)
-    if columns.proposed_action:
-        columns.proposed_action.extend([None] * count)
-
-
 def _add_other(batch: RecordBatch, record: Any) -> None:
     kind = record.__class__
     if kind is spool.Episode:
@@ -374,7 +258,7 @@ def _add_other(batch: RecordBatch, record: Any) -> None:
         batch.resets.append(_reset(record))
     elif kind is spool.Metric:
         entry = MetricEntry(
-            record.seq, record.name, _number(record.value), record.global_step, record.time_ns
+            record.seq, record.name, number(record.value), record.global_step, record.time_ns
         )
         batch.metrics.append(entry)
     else:
@@ -386,7 +270,7 @@ def _episode(record: spool.Episode) -> EpisodeRecord:
         record.stream,
         record.episode,
         record.length,
-        _number(record.return_),
+        number(record.return_),
         record.terminated,
         record.truncated,
         record.start_ns,

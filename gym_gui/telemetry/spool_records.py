@@ -7,13 +7,11 @@ Actions and observations stay as they were written: their text is what the store
 # (msgspec's class keywords are not in its annotations)
 from __future__ import annotations
 
-import math
-import struct
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from gym_gui.core.numbers import CODES, PACKED_STEP, floats
+from gym_gui.core.numbers import PACKED_STEP, array_size
 from gym_gui.telemetry.rows import INDEX_MASK
 
 Number = float | Literal["NaN", "Infinity", "-Infinity"]
@@ -24,7 +22,8 @@ Flags = Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
 TimeNs = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=1 << 14)]
-Extent = Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]
+Floats = Literal["float64", "float32", "float16"]
+Shape = Annotated[list[Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]], msgspec.Meta(max_length=32)]
 NOTHING = msgspec.Raw(b"null")
 
 
@@ -74,40 +73,27 @@ class VStep(msgspec.Struct, tag_field="type", tag="vstep", gc=False):
             raise ValueError("columns of different lengths")
 
 
-class VPack(msgspec.Struct, tag_field="type", tag="vpack", gc=False):
-    """One step of a vector environment whose observations are arrays of floats, packed."""
+class Packed(msgspec.Struct, tag_field="type", tag="packed", gc=False):
+    """Steps whose observations are arrays of floats, as bytes: see ``core.numbers``.
+
+    What is in ``data`` is looked at by ``step_columns.check_packed``.
+    """
 
     seq: Seq
     count: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]
-    dtype: Literal["float64", "float32", "float16"]
-    shape: Annotated[list[Extent], msgspec.Meta(max_length=32)]
+    dtype: Floats
+    shape: Shape
     data: bytes
     time_ns: TimeNs
+    action_dtype: Floats | None = None
+    action_shape: Shape = []
 
     def __post_init__(self) -> None:
-        form = self._form()
-        if len(self.data) != self.count * form.size:
-            raise ValueError("the data are not as long as count, dtype and shape say")
-        streams, *places = zip(*(step[:4] for step in form.iter_unpack(self.data)), strict=True)
-        if min(streams) < 0 or max(streams) >= 1 << 31:
-            raise ValueError("the number of a stream out of its range")
-        if any(min(column) < 0 or max(column) > INDEX_MASK for column in places):
-            raise ValueError("the place of a step out of its range")
-
-    def _form(self) -> struct.Struct:
-        size = math.prod(self.shape)
-        if size > len(self.data):
-            raise ValueError("the data are not as long as count, dtype and shape say")
-        return struct.Struct(f"{PACKED_STEP.format}{size}{CODES[self.dtype]}")
-
-    def columns(self) -> tuple[list[tuple[Any, ...]], list[str]]:
-        """Return stream, index, episode, step, action, reward and flags as columns, and the
-        observations as JSON texts.
-        """
-        steps = list(self._form().iter_unpack(self.data))
-        shape, code = tuple(self.shape), CODES[self.dtype]
-        texts = [floats(step[7:], shape, code) for step in steps]
-        return list(zip(*(step[:7] for step in steps), strict=True)), texts
+        kind = self.action_dtype
+        action = array_size(kind, *self.action_shape) if kind is not None else 8
+        size = PACKED_STEP.size + action + array_size(self.dtype, *self.shape)
+        if len(self.data) != self.count * size:
+            raise ValueError("the data are not as long as count, dtypes and shapes say")
 
 
 class Reset(msgspec.Struct, tag_field="type", tag="reset"):
@@ -192,7 +178,7 @@ class Run(msgspec.Struct, tag_field="type", tag="run"):
     time_ns: TimeNs = 0
 
 
-Record = Step | VStep | VPack | Reset | Episode | Metric | Log | Frame | Run
+Record = Step | VStep | Packed | Reset | Episode | Metric | Log | Frame | Run
 decoder = msgspec.json.Decoder(Record)
 
 

@@ -10,6 +10,8 @@ import json
 import math
 import sys
 from binascii import b2a_base64
+from functools import lru_cache
+from struct import calcsize, unpack
 from typing import Any, Optional, Sequence
 from zlib import crc32
 
@@ -76,12 +78,12 @@ def compact(value: Any) -> str:
 
 
 class Floats:
-    """What an environment's observations have in common where they are small arrays of floats.
+    """What arrays of floats have in common that come one after another, all of a shape and type.
 
-    Their bytes are then all that is taken at each step.
+    Their bytes are then all that has to be taken of them.
     """
 
-    __slots__ = ("cls", "code", "described", "dtype", "shape")
+    __slots__ = ("cls", "code", "dtype", "shape")
     _known: dict[Any, Floats] = {}
 
     def __init__(self, array: Any) -> None:
@@ -89,8 +91,6 @@ class Floats:
         self.dtype = array.dtype
         self.code = array.dtype.char
         self.shape = array.shape
-        shape = ",".join(map(str, array.shape))
-        self.described = f'"dtype":"{array.dtype}","shape":[{shape}]'
 
     @classmethod
     def of(cls, array: Any) -> Optional[Floats]:
@@ -99,11 +99,24 @@ class Floats:
         code = getattr(dtype, "char", "")
         if not code or code not in _PACKED or not getattr(dtype, "isnative", False):
             return None
+        if not array.size:
+            return None
         key = (array.__class__, code, array.shape)
         found = cls._known.get(key)
         if found is None or found.dtype is not dtype:
             found = cls._known[key] = cls(array)
         return found
+
+    def fits(self, value: Any) -> bool:
+        """Tell whether ``value`` is such an array."""
+        return (
+            value.__class__ is self.cls and value.dtype is self.dtype and value.shape == self.shape
+        )
+
+    def text(self, data: bytes) -> str:
+        """Return an array as JSON text, from its bytes in C order."""
+        count = len(data) // calcsize(self.code)
+        return floats(unpack(f"{count}{self.code}", data), self.shape, self.code)
 
 
 _PACKED = "".join(CODES.values()) if sys.byteorder == "little" else ""
@@ -151,14 +164,23 @@ def vector_step(rows: Sequence[tuple[Any, ...]], time_ns: int) -> str:
     )
 
 
-def packed_steps(kind: Floats, parts: Sequence[bytes], time_ns: int) -> str:
-    """Return the body of a ``vpack`` record.
+def packed_steps(described: str, steps: Sequence[bytes], time_ns: int) -> str:
+    """Return the body of a ``packed`` record.
 
-    parts: of each step the packed numbers (``core.numbers.PACKED_STEP``), then the bytes of its
-        observation, which is of this ``kind``.
+    described: what the observations and actions are: see ``describe_packed``.
+    steps: each as ``core.numbers.PACKED_STEP`` says.
     """
-    data = b2a_base64(b"".join(parts), newline=False).decode()
-    return f'"count":{len(parts) // 2},{kind.described},"data":"{data}","time_ns":{time_ns}'
+    data = b2a_base64(b"".join(steps), newline=False).decode()
+    return f'"count":{len(steps)},{described},"data":"{data}","time_ns":{time_ns}'
+
+
+@lru_cache(256)
+def describe_packed(observation: Floats, action: Optional[Floats]) -> str:
+    """Return the fields that say how steps are packed. action: None for whole numbers."""
+    told = f'"dtype":"{observation.dtype}","shape":{list(observation.shape)}'
+    if action is not None:
+        told += f',"action_dtype":"{action.dtype}","action_shape":{list(action.shape)}'
+    return told
 
 
 class ObservationEncoder:
@@ -176,7 +198,7 @@ class ObservationEncoder:
     def floats_of(self, observation: Any) -> Optional[Floats]:
         """Return what describes an observation that is kept whole and all floats, else None."""
         kind = Floats.of(observation)
-        return kind if kind is not None and 0 < observation.size <= self._limit else None
+        return kind if kind is not None and observation.size <= self._limit else None
 
     def __call__(self, observation: Any) -> str:
         try:

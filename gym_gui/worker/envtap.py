@@ -13,13 +13,13 @@ import time
 from typing import Any, Optional
 
 from gym_gui.core.interrupts import let_through
-from gym_gui.core.numbers import PACKED_STEP
+from gym_gui.core.numbers import PACKED_STEP, PACKED_STEP_AND_ACTION
 from gym_gui.core.records import STEP_RESET, STEP_TERMINATED, STEP_TRUNCATED
 from gym_gui.worker import describe, encode, state
 from gym_gui.worker.session import TapSession
 from gym_gui.worker.subclass import extend, is_referable, reference, tap_of
 
-pack_step = PACKED_STEP.pack
+pack_step, pack_step_and_action = PACKED_STEP.pack, PACKED_STEP_AND_ACTION.pack
 
 
 class EnvTap:
@@ -46,6 +46,9 @@ class EnvTap:
         self.running = False
         self.last_reward = 0.0
         self._text = session.observation_text
+        self.kind: Any = None  # what describes its observations, where they are arrays of floats
+        self.action_kind: Any = None  # the same of its actions
+        self.described = ""  # both, as a packed record has it
         session.own(self)
 
     @property
@@ -65,22 +68,27 @@ class EnvTap:
         self.session.lane.add(self)
 
     def stepped(self, action: Any, result: Any) -> None:
-        """Record one step. ``action``: a whole number or JSON text, taken before the step."""
+        """Record one step. ``action``: what ``take`` gave before the step."""
         observation, reward, terminated, truncated, info = result
         now = time.time_ns()
         if not self.running:
             self._begin_unseen(now)
+            self._look_at(observation)
         if reward.__class__ is not float:
             reward = encode.reward(reward)
         group = self.group
-        if group is None or not group.gathering:
+        if group is not None and not group.gathering:
             group = None
-            self._append_step(now, action, reward, terminated, truncated, self._text(observation))
-        elif not self._pack(group, action, reward, terminated, truncated, observation):
+        step = None
+        if self.kind is not None and (group is not None or self.kind.code == "d"):
+            step = self._pack(group, action, reward, terminated, truncated, observation)
+        if step is None:
             seen = self._text(observation)
-            index, place = self._next_place()
-            row = (self.stream, index, self.episode, place, action, reward)
-            group.rows.append((*row, terminated, truncated, seen))
+            self._write_step(group, now, action, reward, terminated, truncated, seen)
+        elif group is None:
+            self.session.append("packed", encode.packed_steps(self.described, (step,), now))
+        else:
+            group.packed.append(step)
             self.last_call = group.calls
         self.return_ += reward
         self.last_reward = reward
@@ -93,48 +101,80 @@ class EnvTap:
             if not lane.last_ns <= now < lane.next_ns:
                 lane.tick(now, (self,))
 
-    def _next_place(self) -> tuple[int, int]:
-        """Return index and step of the step just made, and count it."""
-        index, place = self.index, self.step
-        self.index, self.step = index + 1, place + 1
-        return index, place
+    def take(self, action: Any) -> Any:
+        """Return what is kept of an action, before the step can change it.
+
+        A whole number as it is, floats that are going to be packed as bytes, else JSON text.
+        """
+        if action.__class__ in encode.whole_numbers:
+            return action
+        if self.kind is not None:
+            kind = self.action_kind
+            if kind is not None and kind.fits(action):
+                return action.tobytes()
+            self.action_kind = encode.Floats.of(action)
+            self.described = ""
+        return encode.encode_action(action)
 
     def _pack(
         self, group: Any, action: Any, reward: float, terminated: Any, truncated: Any, seen: Any
-    ) -> bool:
-        """Hand a step of a vector environment to its group as bytes, where that can be."""
-        kind = group.kind
-        if (
-            kind is None
-            or seen.__class__ is not kind.cls
-            or seen.dtype is not kind.dtype
-            or seen.shape != kind.shape
-        ):
-            if kind is None:
-                group.kind = self.session.observation_text.floats_of(seen)
-            return False
-        index, place = self.index, self.step
-        flags = (STEP_TERMINATED if terminated else 0) | (STEP_TRUNCATED if truncated else 0)
-        try:
-            head = pack_step(self.stream, index, self.episode, place, action, reward, flags)
-        except struct.error:  # the action is no whole number of 64 bits
-            return False
-        data = seen.tobytes()
-        self.index, self.step = index + 1, place + 1  # first: a signal may come in between
-        group.packed += head, data
-        self.last_call = group.calls
-        return True
+    ) -> Optional[bytes]:
+        """Return a step as ``core.numbers.PACKED_STEP`` says, None where it cannot be packed.
 
-    def _append_step(
-        self, now: int, action: Any, reward: float, terminated: Any, truncated: Any, seen: str
+        Alone, only 64-bit floats are: their text costs the training most.
+        """
+        is_array = action.__class__ is bytes
+        if is_array is (self.action_kind is None) or not self.kind.fits(seen):
+            return None
+        described = self.described or self._describe()
+        if group is not None and group.described is not described and not group.takes(described):
+            return None
+        flags = (STEP_TERMINATED if terminated else 0) | (STEP_TRUNCATED if truncated else 0)
+        numbers = (self.stream, self.index, self.episode, self.step, reward, flags)
+        if is_array:
+            packed = pack_step(*numbers) + action + seen.tobytes()
+        else:
+            try:
+                packed = pack_step_and_action(*numbers, action) + seen.tobytes()
+            except struct.error:  # no whole number of 64 bits
+                return None
+        self.index, self.step = self.index + 1, self.step + 1  # first: a signal may come between
+        return packed
+
+    def _describe(self) -> str:
+        self.described = encode.describe_packed(self.kind, self.action_kind)
+        return self.described
+
+    def _look_at(self, observation: Any) -> None:
+        """Take in what kind of observations an episode has."""
+        self.kind = self._text.floats_of(observation)
+        self.described = ""
+
+    def _write_step(
+        self,
+        group: Any,
+        now: int,
+        action: Any,
+        reward: float,
+        terminated: Any,
+        truncated: Any,
+        seen: str,
     ) -> None:
-        """Write the record of a step that no vector environment made."""
+        """Write the record of a step as text, or hand it to the vector environment's group."""
+        if action.__class__ is bytes:
+            action = self.action_kind.text(action)
+        index, place = self.index, self.step
+        self.index, self.step = index + 1, place + 1  # first: a signal may come in between
+        if group is not None:
+            row = (self.stream, index, self.episode, place, action, reward)
+            group.rows.append((*row, terminated, truncated, seen))
+            self.last_call = group.calls
+            return
         written = repr(reward)
         if "n" in written:
             written = encode.number(reward)
         end = "true" if terminated else "false"
         cut = "true" if truncated else "false"
-        index, place = self._next_place()  # first: a signal may come in between
         self.session.append(
             "step",
             f'"stream":{self.stream},"index":{index},"episode":{self.episode},'
@@ -154,6 +194,7 @@ class EnvTap:
         kwargs: what the caller of ``reset`` gave; a vector environment's autoreset gives nothing.
         """
         now = time.time_ns()
+        self._look_at(observation)
         asked = any(value is not None for value in kwargs.values())  # wrappers hand on None
         flags = f',"flags":{STEP_RESET}' if not asked and self._is_autoreset() else ""
         if self.running and self.step:
@@ -272,13 +313,12 @@ def tap_env(session: TapSession, env: Any, *, note: str = "") -> Optional[EnvTap
 
 def _methods(tap: EnvTap, cls: Any) -> dict[str, Any]:
     base_step, base_reset, base_close = cls.step, cls.reset, cls.close
-    action_text, whole_numbers = encode.encode_action, encode.whole_numbers
 
     def step(self: Any, action: Any, *args: Any, **kwargs: Any) -> Any:
         if tap.inside or not tap.active:
             return base_step(self, action, *args, **kwargs)
         try:
-            taken = action if action.__class__ in whole_numbers else action_text(action)
+            taken = tap.take(action)
         except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
             tap.failed(error)
             return base_step(self, action, *args, **kwargs)

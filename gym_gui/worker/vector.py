@@ -31,7 +31,7 @@ class VectorGroup:
         self._reported = self._told = 0  # time and calls of the last report
         self._later: list[tuple[str, str]] = []
         self.gathering = False
-        self.kind: Any = None  # what describes the observations, where they are arrays of floats
+        self.described = ""  # how the steps are packed: see ``encode.describe_packed``
         self.packed: list[bytes] = []  # of this vector step: see ``encode.packed_steps``
         self.rows: list[tuple[Any, ...]] = []  # what cannot be packed: see ``encode.vector_step``
         for index, tap in enumerate(taps):
@@ -45,6 +45,12 @@ class VectorGroup:
         if self.taps[0].group is not self:
             for tap in self.taps:
                 tap.group = self
+
+    def takes(self, described: str) -> bool:
+        """Tell whether steps that are packed so go into this vector step's packed record."""
+        if not self.packed:
+            self.described = described
+        return self.described is described
 
     def add_later(self, kind: str, body: str) -> None:
         """Take a record that belongs after the steps of this vector step."""
@@ -60,8 +66,8 @@ class VectorGroup:
         packed, rows = self.packed, self.rows
         if packed:
             self.packed = []
-            self.env_steps += len(packed) // 2
-            session.append("vpack", encode.packed_steps(self.kind, packed, now))
+            self.env_steps += len(packed)
+            session.append("packed", encode.packed_steps(self.described, packed, now))
         if rows:
             self.rows = []
             self.env_steps += len(rows)

@@ -69,10 +69,14 @@ LINES = [
     b'{"type":"vstep","seq":1,"streams":[0,1],"index":[4,5],"episode":[0,1],"step":[4,0],"action":'
     b'[1,[2]],"reward":[1,"NaN"],"terminated":[true,false],"truncated":[false,false],"observation":'
     b'[[1],[2]],"time_ns":9,"flags":[0,4]}',
-    b'{"type":"vpack","seq":1,"count":2,"dtype":"float32","shape":[2],"time_ns":9,"data":"'
-    b"AAAAAAAAAAAEAAAAAAAAAAEAAAAAAAAAAwAAAAAAAAABAAAAAAAAAAAAAAAAAOA/AAAAgD"
-    b"4AAIC/AQAAAAAAAAAEAAAAAAAAAAEAAAAAAAAAAwAAAAAAAAABAAAAAAAAAAAAAAAAAOA/"
-    b"AQAAgD4AAIC/"
+    b'{"type":"packed","seq":1,"count":2,"dtype":"float32","shape":[2],"time_ns":9,"data":"'
+    b"AAAAAAAAAAAEAAAAAAAAAAEAAAAAAAAAAwAAAAAAAAAAAAAAAADgPwABAAAAAAAAAAAAgD4AAIC/AQAA"
+    b"AAAAAAAEAAAAAAAAAAEAAAAAAAAAAwAAAAAAAAAAAAAAAADgPwEBAAAAAAAAAAAAgD4AAIC/"
+    b'"}',
+    b'{"type":"packed","seq":1,"count":1,"dtype":"float64","shape":[2],"action_dtype":"float32",'
+    b'"action_shape":[1],"time_ns":9,"data":"'
+    b"AAAAAAAAAAAEAAAAAAAAAAEAAAAAAAAAAwAAAAAAAAAAAAAAAADgPwEAAAA/AAAAAAAA0D8AAAAAAADw"
+    b"vw=="
     b'"}',
     b'{"type":"reset","seq":1,"stream":0,"episode":0,"time_ns":5,"seed":3,"options":{"a":1},'
     b'"rng":{"before":[1],"after":null},"snapshot":"QUJD","observation":[0]}',

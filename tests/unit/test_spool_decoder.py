@@ -7,6 +7,7 @@ import math
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from gym_gui.core.numbers import PACKED_STEP
+from gym_gui.core.numbers import PACKED_STEP, PACKED_STEP_AND_ACTION
 from gym_gui.telemetry.repair import whole_lines
 from gym_gui.telemetry.spool_decoder import SpoolDecoder
-from gym_gui.worker.encode import ObservationEncoder, packed_steps
+from gym_gui.worker.encode import Floats, ObservationEncoder, describe_packed, packed_steps
 
 STEP = {
     "type": "step",
@@ -92,38 +93,73 @@ def test_columns_of_a_vector_step_become_rows():
     assert "lengths" in refused.rejected[0].reason
 
 
-def packed_line(arrays: Sequence[np.ndarray], **other: object) -> bytes:
+def packed_line(
+    seen: Sequence[np.ndarray], actions: Sequence[Any] = (0, 1, 2), **other: object
+) -> bytes:
     """Return the tap's own line of a vector step with these observations."""
-    kind = ObservationEncoder("whole").floats_of(arrays[0])
+    kind, action_kind = ObservationEncoder("whole").floats_of(seen[0]), Floats.of(actions[0])
     assert kind is not None
-    parts: list[bytes] = []
-    for stream, array in enumerate(arrays):
-        parts += PACKED_STEP.pack(stream, 4, 2, 3, -stream, 0.5, stream % 3), array.tobytes()
-    body = json.loads("{" + packed_steps(kind, parts, 9) + "}")
-    return json.dumps({"type": "vpack", "seq": 1, **body, **other}).encode() + b"\n"
+    steps = []
+    for stream, (array, action) in enumerate(zip(seen, actions, strict=False)):
+        numbers = (stream, 4, 2, 3, 0.5, stream % 3)
+        if action_kind is None:
+            steps.append(PACKED_STEP_AND_ACTION.pack(*numbers, action) + array.tobytes())
+        else:
+            steps.append(PACKED_STEP.pack(*numbers) + action.tobytes() + array.tobytes())
+    body = json.loads("{" + packed_steps(describe_packed(kind, action_kind), steps, 9) + "}")
+    return json.dumps({"type": "packed", "seq": 1, **body, **other}).encode() + b"\n"
 
 
 def packed_step(stream: int = 0, index: int = 4) -> str:
-    return b64encode(PACKED_STEP.pack(stream, index, 2, 3, 1, 0.5, 0) + bytes(8)).decode()
+    step = PACKED_STEP_AND_ACTION.pack(stream, index, 2, 3, 0.5, 0, 1) + bytes(8)
+    return b64encode(step).decode()
 
 
-@given(data=st.data(), dtype=st.sampled_from(["f2", "f4", "f8"]))
-def test_packed_steps_become_the_rows_that_their_text_would(data: st.DataObject, dtype: str):
-    shape = data.draw(arrays.array_shapes(min_dims=0, max_dims=2, max_side=3))
-    seen = [data.draw(arrays.arrays(np.dtype(dtype), shape)) for _ in range(3)]
-    batch = SpoolDecoder("c").decode(packed_line(seen)).batch
+DTYPES = st.sampled_from([np.dtype(name) for name in ("f2", "f4", "f8")])
+SHAPES = arrays.array_shapes(min_dims=0, max_dims=2, max_side=3)
+
+
+def three_arrays(data: st.DataObject) -> list[np.ndarray]:
+    shape, dtype = data.draw(SHAPES), data.draw(DTYPES)
+    return [np.asarray(data.draw(arrays.arrays(dtype, shape))) for _ in range(3)]
+
+
+def as_numbers(array: np.ndarray) -> object:
+    return json.loads(ObservationEncoder("whole")(array))
+
+
+@given(data=st.data())
+def test_packed_steps_become_the_rows_that_their_text_would(data: st.DataObject):
+    seen = three_arrays(data)
+    batch = SpoolDecoder("c").decode(packed_line(seen, (0, -1, 1 << 62))).batch
     assert batch is not None
     batch.check()
-    as_text = ObservationEncoder("whole")
-    assert [json.loads(text) for text in batch.steps.observation] == [
-        json.loads(as_text(array)) for array in seen
-    ]
+    assert [json.loads(text) for text in batch.steps.observation] == list(map(as_numbers, seen))
     assert list(batch.steps.stream) == [0, 1, 2]
-    assert list(batch.steps.action) == [0, -1, -2]
+    assert list(batch.steps.action) == [0, -1, 1 << 62]
     assert list(batch.steps.flags) == [0, 1, 2]
     assert (batch.steps.index[2], batch.steps.episode[2], batch.steps.step[2]) == (4, 2, 3)
     assert list(batch.steps.reward) == [0.5] * 3
     assert list(batch.steps.time_ns) == [9] * 3
+
+
+@given(data=st.data())
+def test_packed_actions_read_back_as_themselves(data: st.DataObject):
+    seen, actions = three_arrays(data), three_arrays(data)
+    batch = SpoolDecoder("c").decode(packed_line(seen, actions)).batch
+    assert batch is not None
+    batch.check()
+    read = [json.loads(a) if isinstance(a, str) else a for a in batch.steps.action]
+    assert read == list(map(as_numbers, actions))
+    assert [json.loads(text) for text in batch.steps.observation] == list(map(as_numbers, seen))
+
+
+def test_steps_keep_their_order_whatever_their_form():
+    packed = packed_line([np.zeros(2, "f4")], seq=2, data=packed_step(index=1))
+    chunk = line(index=0) + packed + line(seq=3, index=2)
+    batch = SpoolDecoder("c").decode(chunk).batch
+    assert batch is not None
+    assert list(batch.steps.index) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -133,24 +169,21 @@ def test_packed_steps_become_the_rows_that_their_text_would(data: st.DataObject,
         ({"shape": [3]}, "as long as"),
         ({"shape": [1 << 24] * 32}, "as long as"),
         ({"dtype": "float64"}, "as long as"),
+        ({"action_dtype": "float32", "action_shape": [1]}, "as long as"),
         ({"dtype": "int8"}, "int8"),
         ({"data": "%%"}, "base64"),
-        (
-            {"data": b64encode(PACKED_STEP.pack(-1, 4, 2, 3, 1, 0.5, 0) + bytes(8)).decode()},
-            "stream",
-        ),
-        (
-            {"data": b64encode(PACKED_STEP.pack(0, 4, -2, 3, 1, 0.5, 0) + bytes(8)).decode()},
-            "place",
-        ),
+        ({"count": 1, "data": packed_step(stream=-1)}, "stream"),
+        ({"count": 1, "data": packed_step(stream=1 << 31)}, "stream"),
+        ({"count": 1, "data": packed_step(index=-2)}, "place"),
+        ({"count": 1, "data": packed_step(index=1 << 40)}, "place"),
     ],
 )
 def test_packed_steps_that_are_wrong_are_refused(wrong: dict[str, object], reason: str):
-    good = {"count": 1} if "data" in wrong else {}
-    line = packed_line([np.zeros(2, "f4")] * 2, **{**good, **wrong})
-    refused = SpoolDecoder("c").decode(line)
-    assert refused.batch is None or not len(refused.batch.steps)
-    assert reason in refused.rejected[0].reason
+    chunk = packed_line([np.zeros(2, "f4")] * 2, **wrong) + line(seq=2)
+    decoded = SpoolDecoder("c").decode(chunk)
+    assert [reason in rejected.reason for rejected in decoded.rejected] == [True]
+    assert decoded.batch is not None
+    assert len(decoded.batch.steps) == 1
 
 
 def test_bad_lines_are_set_aside_and_holes_named():

@@ -21,7 +21,7 @@ PRINTED_DEFAULTS = {
     "Step": {"seq", "stream", "index", "episode", "step", "time_ns", "action", "observation"}
     | {"terminated", "truncated"},
     "VStep": {"seq", "time_ns"},
-    "VPack": {"seq", "time_ns"},
+    "Packed": {"seq", "time_ns"},
     "Reset": {"seq", "stream", "episode", "time_ns"},
     "Episode": {"seq", "stream", "episode", "start_ns", "time_ns", "terminated", "truncated"},
     "Metric": {"seq", "global_step", "time_ns"},
