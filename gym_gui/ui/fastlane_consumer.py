@@ -7,6 +7,7 @@ Knows nothing of widgets or QML: frames leave through ``frame_ready`` only.
 from __future__ import annotations
 
 import enum
+import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ SEEK_MS = 200  # between attempts to find a ring that is not there yet
 LEASE_S = 1.0  # demand and control lapse after this when the program dies
 RENEW_S = 0.3
 GONE_S = 1.5  # a ring gone for so long is said to be; a run's end is known by then
+NO_RING_S = 8.0  # an agent that steps for so long without a ring will have none
 HUD_AFTER_S = 0.5  # without a new picture, the numbers of the latest step are shown
 
 
@@ -38,6 +40,7 @@ class View(enum.Enum):
 
     STOPPED = "stopped"
     WAITING = "waiting"  # no ring yet
+    NO_RING = "no_ring"  # none came, although the agent steps
     LIVE = "live"  # a frame has come
     NO_PICTURE = "no_picture"  # its writer says that it cannot be drawn, and why
     OFF = "off"  # the run was started without live pictures
@@ -89,6 +92,7 @@ class FastLaneConsumer(QtCore.QObject):
         self._renew_at = 0.0
         self._wanted_since = 0.0
         self._gone_at = 0.0
+        self._steps_since = math.inf  # when the agent was first known to step, without a ring
         self._paused: bool | None = None
         self._max_steps_per_s: float | None = None
         self._said = False  # what the user asked for is in the ring
@@ -120,6 +124,7 @@ class FastLaneConsumer(QtCore.QObject):
         self._run_id = run_id
         self._config = config
         self._finished = False
+        self._steps_since = math.inf
         self._set_view(View.WAITING)
         self._timer.start(SEEK_MS)
         self._poll()
@@ -134,6 +139,11 @@ class FastLaneConsumer(QtCore.QObject):
         self._timer.stop()
         self._detach()
         self._set_view(View.STOPPED)
+
+    def run_steps(self) -> None:
+        """Know that the agent steps: its ring should be there."""
+        if self._view is View.WAITING:
+            self._steps_since = min(self._steps_since, time.monotonic())
 
     def run_ended(self) -> None:
         """Say that no writer will come any more."""
@@ -150,6 +160,7 @@ class FastLaneConsumer(QtCore.QObject):
         except (GymGuiError, OSError):
             return False  # not there yet; the view says "waiting"
         self._renew_at = 0.0
+        self._steps_since = math.inf
         self._said = False
         self._wanted_since = time.monotonic()
         self._hud = None
@@ -341,7 +352,9 @@ class FastLaneConsumer(QtCore.QObject):
     def _say_gone(self) -> None:
         if self._finished:
             self._set_view(View.ENDED)
-        elif time.monotonic() > self._gone_at + GONE_S:
+        elif time.monotonic() > self._steps_since + NO_RING_S:
+            self._set_view(View.NO_RING)
+        elif time.monotonic() > self._gone_at + GONE_S and self._view is not View.NO_RING:
             self._set_view(View.WAITING)
 
 

@@ -160,7 +160,7 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
         what = f"run {record.run_id}"
         for tab in self._agent_tabs.get(record.run_id, []):
             tab.trouble.tell_run(record)
-            tab.take_state(record.state)
+            tab.take_state(record.state, record.steps)
         if record.trouble:
             name = record.spec.name or record.run_id
             told = StorageError(f"{name}: {record.trouble}")

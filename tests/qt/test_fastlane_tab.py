@@ -14,6 +14,7 @@ from gym_gui.core.errors import GymGuiError
 from gym_gui.core.records import RunState
 from gym_gui.fastlane import FastLaneConfig, FastLaneMetrics
 from gym_gui.fastlane.layout import VIEW_ALL, VIEW_ONE
+from gym_gui.ui import fastlane_consumer
 from gym_gui.ui.widgets.capture import STILL_S, Film
 from gym_gui.ui.widgets.fastlane_tab import FastLaneTab
 from gym_gui.ui.widgets.render_tabs import RenderTabs
@@ -165,6 +166,24 @@ def test_a_run_without_live_pictures_says_so_and_what_to_do(make_tab):
     assert not tab.consumer.is_active
     tab.run_ended("It finished after 3 episodes.")
     assert tab.message == "The run has ended"
+
+
+def test_an_agent_that_steps_without_a_ring_is_not_waited_for_in_silence(
+    qtbot, data_dir, make_tab, monkeypatch
+):
+    monkeypatch.setattr(fastlane_consumer, "NO_RING_S", 0.0)
+    tab = make_tab()
+    tab.take_state(RunState.RUNNING, steps=0)
+    assert tab.message == "Waiting for the agent"
+    tab.take_state(RunState.RUNNING, steps=500)
+    qtbot.waitUntil(lambda: tab.message == "No picture has come")
+    assert "Its numbers, its recording" in tab._root.property("detail")
+    assert not tab._bar.pause.isEnabled()
+    with make_writer("run-1", data_dir) as writer:  # it comes after all
+        with qtbot.waitSignal(tab.consumer.frame_ready, timeout=5000):
+            publish(writer, 1)
+        assert tab.message == ""
+        assert tab._bar.pause.isEnabled()
 
 
 @pytest.mark.parametrize(("live", "view"), [("grid", VIEW_ALL), ("single", VIEW_ONE)])

@@ -28,6 +28,15 @@ MESSAGES = {
         mark("Waiting for the agent"),
         mark("The picture appears with its first step. Loading libraries can take a while."),
     ),
+    View.NO_RING: (
+        mark("No picture has come"),
+        mark(
+            "The agent steps, but the memory that its pictures travel through is not there. It may "
+            "be full (df /dev/shm), or what steps is no Gymnasium or PettingZoo environment. The "
+            "run's log under Live Telemetry says more. Its numbers, its recording and its replay "
+            "are not affected."
+        ),
+    ),
     View.NO_PICTURE: (
         mark("No pictures from this environment"),
         mark("{} Its numbers, its recording and its replay are not affected."),
@@ -226,8 +235,13 @@ class FastLaneTab(QtWidgets.QWidget):
         self._control = control
         self._show_pause()
 
-    def take_state(self, state: RunState) -> None:
-        """Follow the run's state: it may have been paused by another program or machine."""
+    def take_state(self, state: RunState, steps: int = 0) -> None:
+        """Follow the run's state: it may have been paused by another program or machine.
+
+        steps: as many as are known to have been made.
+        """
+        if steps and state is RunState.RUNNING:
+            self._consumer.run_steps()
         if state is not self._state:
             self._state, self._asked = state, False
             self._show_pause()
