@@ -195,6 +195,13 @@ def bring(data_dir: Any, run_id: str) -> None:
         click.echo("\r" + " " * 78 + "\r", nl=False, err=True)
 
 
+def show_progress(done: int, total: int) -> bool:
+    """Say on a terminal how far a long work is; return True: it goes on."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{done:,} of {total:,} ", nl=done >= total, err=True)
+    return True
+
+
 def daemon_call(data_dir: Any, call: Callable[[Any], Any]) -> Any:
     """Return what ``call(client)``, a coroutine, answers from the daemon of these runs."""
     import asyncio

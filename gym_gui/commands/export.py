@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from gym_gui.commands.common import data_dir_option, find_run, json_option, print_json
+from gym_gui.commands.common import (
+    data_dir_option,
+    find_run,
+    json_option,
+    print_json,
+    show_progress,
+)
 from gym_gui.core.paths import DataDir
 
 
@@ -64,15 +69,9 @@ def export(
 
     run_dir = data_dir.run(find_run(data_dir, run).run_id)
     wanted = Export(path, to or "", what, stream, episode, step, fps, hud, by_human)
-    count = export(run_dir, wanted, progress=_progress)
+    count = export(run_dir, wanted, progress=show_progress)
     if as_json:
         print_json({"run_id": run_dir.run_id, "path": str(path), "written": count})
     else:
         click.echo(f"Written to {path}" + (f": {count:,}." if count else "."))
     return 0
-
-
-def _progress(done: int, total: int) -> bool:
-    if sys.stderr.isatty():
-        click.echo(f"\r{done:,} of {total:,} ", nl=done >= total, err=True)
-    return True

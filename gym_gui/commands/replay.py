@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from gym_gui.commands.common import data_dir_option, find_run, has_display, json_option, print_json
+from gym_gui.commands.common import (
+    data_dir_option,
+    find_run,
+    has_display,
+    json_option,
+    print_json,
+    show_progress,
+)
 from gym_gui.core.errors import UsageError
 from gym_gui.core.paths import DataDir
 
@@ -114,14 +121,12 @@ def verify(run: str, sample: int | None, data_dir: DataDir, as_json: bool) -> in
     """
     from gym_gui.services.verify import verify_run
 
-    report = verify_run(data_dir.run(find_run(data_dir, run).run_id), sample=sample)
+    run_dir = data_dir.run(find_run(data_dir, run).run_id)
+    report = verify_run(run_dir, sample=sample, progress=show_progress)
     if as_json:
         print_json(report.to_dict())
     else:
-        click.echo(
-            f"{report.run_id}: {report.repeated} of {report.episodes} episodes are again as "
-            f"recorded ({report.steps:,} steps compared)."
-        )
+        click.echo(f"{report.run_id}: {report} {report.steps:,} steps compared.")
         for finding in report.findings[:10]:
             click.echo(f"  stream {finding.stream}, episode {finding.episode}: {finding.reason}")
     return int(not report.reproducible)

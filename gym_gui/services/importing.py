@@ -27,6 +27,7 @@ from gym_gui.core.records import (
 )
 from gym_gui.services.exporting.work import Progress, advance, silent
 from gym_gui.services.registry import RunRegistry
+from gym_gui.services.replay import IMPORTED
 from gym_gui.services.telemetry import SessionRecord, batch_of
 from gym_gui.telemetry.batch import EventEntry, MetricEntry, RecordBatch
 from gym_gui.telemetry.sqlite_store import TelemetrySQLiteStore
@@ -133,7 +134,7 @@ def _fill_minari(
         "observation_space": str(dataset.observation_space),
         "action_space": str(dataset.action_space),
         "reproducible": False,
-        "note": "imported: how its episodes began is not known exactly",
+        "note": IMPORTED,
     }
     seq, first = 2, 0
     with store.atomic():

@@ -16,6 +16,7 @@ from gym_gui.services.resimulation import Resimulator
 from gym_gui.telemetry.reader import RunReader
 from gym_gui.telemetry.rows import INDEX_MASK, finite_text, row_id
 
+IMPORTED = "imported: how its episodes began is not known exactly"  # an environment's note
 PACE = 30.0  # pictures a second where the environment names no pace of its own
 _CACHE_BYTES = 256 << 20
 
@@ -145,6 +146,11 @@ class EpisodeReplay:
         """Live the episode again and return the first difference from the recording, or None."""
         self._resimulator()
         return self.divergence
+
+    @property
+    def is_imported(self) -> bool:
+        """True for an episode whose beginning nobody recorded: it came from another program."""
+        return self.info is not None and self.info.note == IMPORTED
 
     def check(self) -> None:
         """Live the episode again. Raises DivergenceError where it is not as it was."""

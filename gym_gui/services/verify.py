@@ -17,6 +17,7 @@ from gym_gui.services.replay import EpisodeReplay
 from gym_gui.telemetry.reader import RunReader
 
 _REPORT = "verify.json"
+_TRIED = 3  # episodes, before it is said that none can be lived again
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Finding:
 class VerifyReport:
     """episodes: compared; repeated: equal in every reward, observation and end.
 
+    impossible: those chosen that could not be lived again, why is among the findings;
     known: finished episodes of the run at that time; verified_ns: when, in Unix nanoseconds.
     """
 
@@ -41,6 +43,7 @@ class VerifyReport:
     repeated: int = 0
     steps: int = 0
     known: int = 0
+    impossible: int = 0
     verified_ns: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -54,11 +57,15 @@ class VerifyReport:
     def __str__(self) -> str:
         if not self.episodes:
             return "Not verified."
-        part = "" if self.episodes >= self.known else f", a sample of {self.known:,}"
+        is_sample = self.episodes + self.impossible < self.known
+        part = f", a sample of {self.known:,}" if is_sample else ""
         words = f"{self.repeated:,} of {self.episodes:,} episodes repeat exactly{part}."
+        if self.impossible:
+            words += f" {self.impossible:,} could not be simulated again."
         if self.findings:
             first = self.findings[0]
-            words += f" The first that does not: episode {first.episode}, {first.reason}."
+            words += f" The first that does not: episode {first.episode}, {first.reason}"
+            words += "" if words.endswith(".") else "."
         return words
 
 
@@ -66,13 +73,14 @@ def verify_run(
     run_dir: RunDir,
     *,
     sample: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], object] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> VerifyReport:
     """Re-simulate all finished episodes of a run, or ``sample`` of them chosen evenly at random.
 
     progress(done, all) is called after each. The result is kept with the run, unless it was
-    cancelled. Raises ReplayError when the run has none.
+    cancelled. Raises ReplayError when the run has none, or when none can be lived again, as
+    without the environment's package; what was found earlier then stays.
     """
     chosen, known = _choose(run_dir, sample)
     report = VerifyReport(run_dir.run_id, known=known)
@@ -81,13 +89,21 @@ def verify_run(
         for done, episode in enumerate(chosen):
             if cancelled():
                 break
-            replay = _compare(run_dir, episode, replay, report)
+            try:
+                replay = _replay_of(run_dir, episode, replay)
+                _compare(replay, report)
+            except ReplayError as error:
+                replay = _give_up(replay)
+                report.impossible += 1
+                finding = Finding(episode.stream, episode.episode, -1, error.message)
+                report.findings.append(finding)
+                if not report.episodes and report.impossible == min(_TRIED, len(chosen)):
+                    raise
             if progress is not None:
                 progress(done + 1, len(chosen))
     finally:
-        if replay is not None:
-            replay.close()
-    if report.episodes == len(chosen):
+        _give_up(replay)
+    if report.episodes + report.impossible == len(chosen):
         report.verified_ns = time.time_ns()
         _save(run_dir, report)
     return report
@@ -130,26 +146,31 @@ def _choose(run_dir: RunDir, sample: int | None) -> tuple[list[EpisodeRecord], i
     return sorted(episodes, key=lambda item: (item.stream, item.episode)), known
 
 
-def _compare(
-    run_dir: RunDir, episode: EpisodeRecord, replay: EpisodeReplay | None, report: VerifyReport
-) -> EpisodeReplay | None:
-    """Compare one episode, note what was found, and return the replay to go on from."""
+def _replay_of(
+    run_dir: RunDir, episode: EpisodeRecord, before: EpisodeReplay | None
+) -> EpisodeReplay:
+    if before is None:
+        return EpisodeReplay(run_dir, stream=episode.stream, episode=episode.episode)
+    return before.go_to(episode.stream, episode.episode)
+
+
+def _give_up(replay: EpisodeReplay | None) -> None:
+    if replay is not None:
+        replay.close()
+
+
+def _compare(replay: EpisodeReplay, report: VerifyReport) -> None:
+    """Live one episode again and note what was found. Raises ReplayError where it cannot be."""
+    difference = replay.verify()
+    if difference is not None and replay.is_imported:
+        raise ReplayError(
+            "it was imported without the state that it began in",
+            next_step="What it recorded can be looked at all the same.",
+        )
     report.episodes += 1
-    report.steps += episode.length
-    try:
-        if replay is None:
-            replay = EpisodeReplay(run_dir, stream=episode.stream, episode=episode.episode)
-        else:
-            replay = replay.go_to(episode.stream, episode.episode)
-        difference = replay.verify()
-    except ReplayError as error:
-        report.findings.append(Finding(episode.stream, episode.episode, -1, error.message))
-        if replay is not None:
-            replay.close()
-        return None
+    report.steps += len(replay)
     if difference is None:
         report.repeated += 1
     else:
-        finding = Finding(episode.stream, episode.episode, difference.step, str(difference))
+        finding = Finding(replay.stream, replay.episode, difference.step, str(difference))
         report.findings.append(finding)
-    return replay

@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from gym_gui.core.errors import StorageError, UsageError
+from gym_gui.core.errors import ReplayError, StorageError, UsageError
 from gym_gui.core.paths import DataDir, RunDir
 from gym_gui.core.records import EpisodeRecord, ResetRecord, RunSpec, RunState, StepRecord
 from gym_gui.services.exporting import Export, export, pictures
@@ -21,6 +21,7 @@ from gym_gui.services.exporting.work import ExportCancelledError
 from gym_gui.services.importing import import_minari
 from gym_gui.services.registry import RunRegistry
 from gym_gui.services.telemetry import batch_of
+from gym_gui.services.verify import verify_run
 from gym_gui.telemetry.batch import EventEntry, MetricEntry, RecordBatch
 from gym_gui.telemetry.reader import RunReader
 from gym_gui.telemetry.sqlite_store import TelemetrySQLiteStore
@@ -204,6 +205,8 @@ def test_a_minari_dataset_comes_back_as_a_run(run_dir, data_dir, tmp_path, monke
     export(run_dir, Export(Path("cartpole/random-v0"), "minari"))
     record = import_minari(data_dir, "cartpole/random-v0")
     assert (record.episodes, record.spec.env_id) == (EPISODES, "CartPole-v1")
+    with pytest.raises(ReplayError, match="imported without the state"):
+        verify_run(data_dir.run(record.run_id))
     mine, theirs = steps_of(run_dir), steps_of(data_dir.run(record.run_id))
     assert [step.action for step in theirs] == [step.action for step in mine]
     assert [step.observation for step in theirs] == [step.observation for step in mine]

@@ -10,7 +10,7 @@ from PIL import Image
 from gym_gui.commands.pictures import save_gif, save_png
 from gym_gui.core.errors import DivergenceError, ReplayError
 from gym_gui.services.replay import EpisodeReplay, last_episode
-from gym_gui.services.verify import verify_run
+from gym_gui.services.verify import last_report, verify_run
 from gym_gui.telemetry.reader import RunReader
 
 SCRIPT = """
@@ -119,6 +119,7 @@ class Dice(gymnasium.Env):
 """
 
 
+STILL = DICE.replace("random.random()", "0.5")
 DRAWN = (
     DICE
     + """
@@ -152,6 +153,21 @@ def test_an_environment_with_luck_of_its_own_is_said_to_have_left_the_recording(
     done = gym_gui("verify", "last")
     assert done.returncode == 1
     assert "observation" in done.stdout + done.stderr
+
+
+def test_a_missing_package_is_named_and_leaves_what_was_found_before(
+    gym_gui, tmp_path, monkeypatch
+):
+    run_dir = roll_dice(gym_gui, tmp_path, monkeypatch, env=STILL)
+    assert verify_run(run_dir).reproducible
+    (tmp_path / "dice_env.py").unlink()
+    done = gym_gui("verify", "last")
+    assert done.returncode == 1
+    assert "dice_env" in done.stderr
+    assert "Install it" in done.stderr
+    before = last_report(run_dir)
+    assert before is not None
+    assert before.reproducible
 
 
 def test_recorded_pictures_are_written_of_what_does_not_repeat_itself(
