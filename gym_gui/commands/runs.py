@@ -14,6 +14,7 @@ from gym_gui.commands.common import (
     human_duration,
     human_size,
     human_time,
+    is_far,
     json_option,
     need_local,
     print_json,
@@ -47,7 +48,21 @@ def runs(context: click.Context, data_dir: DataDir, as_json: bool, limit: int) -
     else:
         head = ("run", "state", "begun", "time", "steps", "episodes", "last", "best", "size")
         print_table(head, [_row(record) for record in records])
+        _say_what_is_only_last_known(data_dir, records)
     return 0
+
+
+def _say_what_is_only_last_known(data_dir: DataDir, records: list[RunRecord]) -> None:
+    """Say so where a run is shown as under way and nobody looks after it."""
+    from gym_gui.services.trainer.daemon import daemon_status
+
+    if all(record.state.is_final for record in records) or is_far(data_dir):
+        return
+    if not daemon_status(data_dir).running:
+        click.echo(
+            "The recorder is not running: a run that is not over is shown as last known.\n"
+            "  `gym-gui daemon start` looks after these runs, and finds out which have ended."
+        )
 
 
 def _newest(data_dir: DataDir) -> list[RunRecord]:
@@ -120,6 +135,7 @@ def show(run: str, data_dir: DataDir, as_json: bool) -> int:
     }.items():
         if text:
             click.echo(f"{label:<10}{text}")
+    _say_what_is_only_last_known(data_dir, [record])
     return 0
 
 

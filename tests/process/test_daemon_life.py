@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import psutil
 import pytest
@@ -130,6 +131,21 @@ def test_a_new_daemon_adopts_the_proxy_that_still_runs(served: DataDir):
     wait_until(lambda: not psutil.pid_exists(proxy))
 
 
+def test_a_state_that_is_only_last_known_is_said_to_be(served: DataDir, gym_gui: CommandLine):
+    spec = submit(served, 200_000, 2000.0)
+    wait_until(lambda: state(served, spec.run_id).state is RunState.RUNNING, timeout_s=30)
+    assert "last known" not in gym_gui("runs").stdout
+    os.kill(daemon_status(served).pid, signal.SIGKILL)
+    wait_until(lambda: not daemon_status(served).running)
+    for words in (("runs",), ("runs", "show", spec.run_id)):
+        assert "gym-gui daemon start" in gym_gui(*words).stdout
+    with SyncTrainerClient(ensure_daemon(served)) as client:
+        client.cancel_run(spec.run_id)
+    wait_for_end(served, spec.run_id)
+    stop_daemon(served)
+    assert "last known" not in gym_gui("runs").stdout
+
+
 def test_segments_go_once_the_finished_file_was_read_whole(served: DataDir):
     spec = submit(served, 300, 5000.0)
     run_dir = served.run(spec.run_id)
@@ -165,6 +181,20 @@ def test_a_file_damaged_while_it_was_written_is_named_and_mended_from_the_segmen
     assert stored_indices(run_dir) == list(range(2400))
 
 
+def everything_in(root: Path) -> Iterator[Path]:
+    """Yield a folder and all in it; the daemon may take things away meanwhile."""
+    for folder, _, files in os.walk(root):
+        yield Path(folder)
+        yield from (Path(folder, name) for name in files)
+
+
+def mode_of(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return 0
+
+
 def test_nothing_of_a_run_is_readable_by_others_whatever_the_umask(served: DataDir):
     previous = os.umask(0)
     try:
@@ -176,9 +206,9 @@ def test_nothing_of_a_run_is_readable_by_others_whatever_the_umask(served: DataD
     open_to_others = [
         str(path)
         for root in (served.root, runtime)
-        for path in (root, *root.rglob("*"))
+        for path in everything_in(root)
         if not path.is_symlink()
-        and path.stat().st_mode & 0o077
+        and mode_of(path) & 0o077
         # The tap's code is no secret, and lies in a private folder.
         and "tap" not in path.parts
         and path.name != "count"
