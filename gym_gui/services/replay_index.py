@@ -94,10 +94,12 @@ def largest_rewards(run_dir: RunDir, *, limit: int = 10) -> list[tuple[int, int,
 
 
 def episode_of_seed(run_dir: RunDir, seed: int | None, fallback: int) -> tuple[int, int]:
-    """Return (stream, episode) of the first reset with ``seed``, or (0, fallback)."""
+    """Return (stream, episode) of the first reset with ``seed``.
+
+    Without one: episode ``fallback`` of the first stream, or its last where it has fewer.
+    """
+    place = "SELECT id >> 40, id & ((1 << 40) - 1) FROM resets WHERE"
     with RunReader(run_dir.store) as reader:
-        found = reader.query(
-            "SELECT id >> 40, id & ((1 << 40) - 1) FROM resets WHERE seed = ? ORDER BY id LIMIT 1",
-            (seed,),
-        )
+        found = reader.query(f"{place} seed = ? ORDER BY id LIMIT 1", (seed,))
+        found = found or reader.query(f"{place} id <= ? ORDER BY id DESC LIMIT 1", (fallback,))
     return (int(found[0][0]), int(found[0][1])) if found else (0, fallback)
