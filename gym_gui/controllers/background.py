@@ -61,8 +61,11 @@ class Background(QtCore.QObject):
         self._answers.add(answer)
 
         def finish(callback: Callable[[Any], None], value: Any) -> None:
-            if answer in self._answers:
-                self._answers.discard(answer)
+            is_wanted = answer in self._answers
+            self._answers.discard(answer)
+            answer.done.disconnect()  # or signal and function would keep each other for ever
+            answer.failed.disconnect()
+            if is_wanted:
                 callback(value)
 
         queued = QtCore.Qt.ConnectionType.QueuedConnection

@@ -180,7 +180,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self.log = LogView()
         self.tabs.addTab(self.log, self.tr("Log"))
         self.tabs.addTab(self._build_resources(), self.tr("Resources"))
-        self.mind = MindView()
+        self.mind = MindView(self.tabs)  # a page once there is a mind to show
+        self.mind.hide()
         self._picture = QtWidgets.QLabel()
         self._picture.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
         self._picture.setAccessibleName(self.tr("Newest recorded frame"))

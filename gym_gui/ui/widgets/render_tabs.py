@@ -111,7 +111,11 @@ class RenderTabs(QtWidgets.QTabWidget):
         button.clicked.connect(self._close_sender)
         button.setProperty("tab", widget)
         side = QtWidgets.QTabBar.ButtonPosition.RightSide
-        self.tabBar().setTabButton(self.indexOf(widget), side, button)
+        index = self.indexOf(widget)
+        plain = self.tabBar().tabButton(index, side)
+        self.tabBar().setTabButton(index, side, button)
+        if plain is not None:
+            plain.deleteLater()  # the bar only hides it
 
     @QtCore.Slot()
     def _close_sender(self) -> None:
