@@ -388,7 +388,9 @@ def photograph(pictures: Path, theme: str, scale: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
+    if len(sys.argv) == 1 or sys.argv[1].startswith("-"):
+        print(__doc__)
+    elif len(sys.argv) == 2:
         photograph_all(Path(sys.argv[1]))
     else:
         sys.exit(drive(DataDir(sys.argv[1]), Path(sys.argv[2]), scenes, theme=sys.argv[3]))
