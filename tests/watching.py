@@ -18,7 +18,7 @@ from typing import Any
 
 from gym_gui.core.errors import GymGuiError
 from gym_gui.core.ids import new_run_id
-from gym_gui.core.numbers import PACKED_STEP
+from gym_gui.core.numbers import PACKED_STEP, array_size
 from gym_gui.core.paths import TAP_VARIABLE, DataDir
 from gym_gui.core.records import RunSpec
 from gym_gui.fastlane import FastLaneReader, FastLaneState
@@ -134,7 +134,7 @@ def count_spool(spool: Path) -> Counted:
     found = Counted()
     for channel, line in spool_lines(spool):
         kind = line["type"]
-        if kind in ("step", "vstep", "packed"):
+        if kind in ("step", "vstep", "packed", "vpacked"):
             for stream, reward, over in _rows(line):
                 found.steps += 1
                 found.rows.append((f"{channel}/{stream}", reward, over))
@@ -160,8 +160,21 @@ def _rows(line: dict[str, Any]) -> list[tuple[int, float, bool]]:
         form = struct.Struct(f"{PACKED_STEP.format}{size}s")
         steps = form.iter_unpack(base64.b64decode(line["data"]))
         return [(stream, reward, bool(flags & 3)) for stream, *_, reward, flags, _ in steps]
+    if line["type"] == "vpacked":
+        return list(_vector_rows(line))
     columns = (line["streams"], line["reward"], line["terminated"], line["truncated"])
     return [(s, float(r), bool(t or u)) for s, r, t, u in zip(*columns, strict=True)]
+
+
+def _vector_rows(line: dict[str, Any]) -> Iterator[tuple[int, float, bool]]:
+    parts, data = len(line["places"]), base64.b64decode(line["data"])
+    kind = line.get("action_dtype")
+    action = array_size(kind, *line["action_shape"]) if kind else 8
+    seen = array_size(line["dtype"], *line["shape"])
+    form = struct.Struct(f"<q{parts}s{parts * action}x{parts}d{parts * seen}x")
+    for _, flags, *rewards in form.iter_unpack(data):
+        for place, flag, reward in zip(line["places"], flags, rewards, strict=True):
+            yield place[0], reward, bool(flag & 3)
 
 
 @dataclass

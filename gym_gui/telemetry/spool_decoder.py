@@ -28,6 +28,7 @@ from gym_gui.telemetry.batch import (
 from gym_gui.telemetry.rows import from_json
 from gym_gui.telemetry.step_columns import (
     NOT_JSON,
+    PACKED_KINDS,
     STEP_KINDS,
     check_packed,
     number,
@@ -112,7 +113,7 @@ class SpoolDecoder:
             if not chunk.isascii():
                 chunk.decode()  # texts are taken over as they are: they must be text
             records = spool.decoder.decode_lines(chunk)
-            check_packed([record for record in records if record.__class__ is spool.Packed])
+            check_packed([record for record in records if record.__class__ in PACKED_KINDS])
         except BROKEN:
             return self._line_by_line(chunk, decoded)
         if spool.Run in set(map(type, records)):
@@ -129,7 +130,7 @@ class SpoolDecoder:
                 record = spool.decoder.decode(line)
                 if record.__class__ is spool.Run:
                     spool.run_data(line)
-                elif record.__class__ is spool.Packed:
+                elif record.__class__ in PACKED_KINDS:
                     check_packed([record])
             except BROKEN as error:
                 decoded.rejected.append(Rejected(line, str(error)))

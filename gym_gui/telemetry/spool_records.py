@@ -24,6 +24,7 @@ Int64 = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Pixels = Annotated[int, msgspec.Meta(ge=1, le=1 << 14)]
 Floats = Literal["float64", "float32", "float16"]
 Shape = Annotated[list[Annotated[int, msgspec.Meta(ge=1, le=1 << 24)]], msgspec.Meta(max_length=32)]
+Place = tuple[Instance, Index, Index, Index]
 NOTHING = msgspec.Raw(b"null")
 
 
@@ -94,6 +95,37 @@ class Packed(msgspec.Struct, tag_field="type", tag="packed", gc=False):
         size = PACKED_STEP.size + action + array_size(self.dtype, *self.shape)
         if len(self.data) != self.count * size:
             raise ValueError("the data are not as long as count, dtypes and shapes say")
+
+
+class VPacked(msgspec.Struct, tag_field="type", tag="vpacked", gc=False):
+    """Vector steps, one after another, whose observations are arrays of floats, as bytes.
+
+    ``places`` are those of the first: stream, index, episode and step of each instance. What is in
+    ``data`` is looked at by ``step_columns.check_packed``.
+    """
+
+    seq: Seq
+    places: Annotated[list[Place], msgspec.Meta(min_length=1, max_length=1 << 16)]
+    dtype: Floats
+    shape: Shape
+    data: bytes
+    action_dtype: Floats | None = None
+    action_shape: Shape = []
+
+    @property
+    def vector_steps(self) -> int:
+        """How many there are."""
+        action = array_size(self.action_dtype, *self.action_shape) if self.action_dtype else 8
+        each = 1 + action + 8 + array_size(self.dtype, *self.shape)
+        count, rest = divmod(len(self.data), 8 + len(self.places) * each)
+        if rest or not count:
+            raise ValueError("the data are not as long as places, dtypes and shapes say")
+        return count
+
+    def __post_init__(self) -> None:
+        count = self.vector_steps
+        if any(max(index, step) + count > INDEX_MASK for _, index, _, step in self.places):
+            raise ValueError("an index or a step is out of range")
 
 
 class Reset(msgspec.Struct, tag_field="type", tag="reset"):
@@ -178,7 +210,7 @@ class Run(msgspec.Struct, tag_field="type", tag="run"):
     time_ns: TimeNs = 0
 
 
-Record = Step | VStep | Packed | Reset | Episode | Metric | Log | Frame | Run
+Record = Step | VStep | Packed | VPacked | Reset | Episode | Metric | Log | Frame | Run
 decoder = msgspec.json.Decoder(Record)
 
 

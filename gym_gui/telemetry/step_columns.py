@@ -20,14 +20,15 @@ from gym_gui.telemetry import spool_records as spool
 from gym_gui.telemetry.batch import StepColumns
 from gym_gui.telemetry.rows import INDEX_MASK, from_json
 
-STEP_KINDS = frozenset({spool.Step, spool.VStep, spool.Packed})
+STEP_KINDS = frozenset({spool.Step, spool.VStep, spool.Packed, spool.VPacked})
+PACKED_KINDS = frozenset({spool.Packed, spool.VPacked})
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _EMPTY = {"agent": "", "proposed_action": None}  # what stands for nothing, in these columns
 
 
 def step_columns(records: Sequence[Any]) -> StepColumns:
-    """Return the steps of ``Step``, ``VStep`` and ``Packed`` records, in their order."""
+    """Return the steps of records of steps, of whatever kind, in their order."""
     parts = [_COLUMNS[kind](list(group)) for kind, group in groupby(records, type)]
     if len(parts) == 1:
         return parts[0]
@@ -45,9 +46,12 @@ def step_columns(records: Sequence[Any]) -> StepColumns:
     return joined
 
 
-def check_packed(records: Sequence[spool.Packed]) -> None:
+def check_packed(records: Sequence[spool.Packed | spool.VPacked]) -> None:
     """Raise ProtocolError where a packed number is out of its range."""
-    for form, group in groupby(records, _form):
+    whole = [record for record in records if isinstance(record, spool.VPacked)]
+    if any(_vector_steps(record)["time"].min() < 0 for record in whole):
+        raise ProtocolError("A packed vector step's time is out of range.")
+    for form, group in groupby([r for r in records if isinstance(r, spool.Packed)], _form):
         places = _unpacked(list(group), form)["places"]
         if places.min() < 0 or places.max() > INDEX_MASK or places[:, 0].max() >= 1 << 31:
             raise ProtocolError("A packed step's stream, or its place, is out of range.")
@@ -58,26 +62,53 @@ def _packed_columns(records: Sequence[spool.Packed]) -> StepColumns:
     for form, group in groupby(records, _form):
         some = list(group)
         rows = _unpacked(some, form)
-        stream, index, episode, step = rows["places"].T.tolist()
-        columns = {"stream": stream, "index": index, "episode": episode, "step": step}
-        columns |= {name: rows[name].tolist() for name in ("reward", "flags")}
-        columns["time_ns"] = [record.time_ns for record in some for _ in range(record.count)]
-        dtype, shape, action_dtype, action_shape = form
-        columns["observation"] = _array_texts(rows["observation"], dtype, shape)
-        if action_dtype is None:
-            columns["action"] = rows["action"].tolist()
-        else:
-            texts = _array_texts(rows["action"], action_dtype, action_shape)
-            columns["action"] = texts if action_shape else [_cell(text) for text in texts]
-        for name, column in columns.items():
-            getattr(found, name).extend(column)
+        times = [record.time_ns for record in some for _ in range(record.count)]
+        _extend(found, form, rows["places"], times, rows)
     return found
+
+
+def _vpacked_columns(records: Sequence[spool.VPacked]) -> StepColumns:
+    found = StepColumns(*([] for _ in range(9)))
+    for record in records:
+        steps = _vector_steps(record)
+        places = (
+            np.array(record.places)[None, :, :] + _ONWARD * np.arange(len(steps))[:, None, None]
+        )
+        times = np.repeat(steps["time"], len(record.places)).tolist()
+        columns = {name: _rows_of(steps[name]) for name in _VECTOR_FIELDS}
+        _extend(found, _form(record), places.reshape(-1, 4), times, columns)
+    return found
+
+
+_ONWARD = np.array([0, 1, 0, 1])  # from a step's place to the next one's
+_VECTOR_FIELDS = ("action", "reward", "flags", "observation")
+
+
+def _rows_of(column: np.ndarray) -> np.ndarray:
+    """Return the vector steps' parts one after another."""
+    return column.reshape(-1, *column.shape[2:])
+
+
+def _extend(found: Any, form: _Form, places: np.ndarray, times: list[int], rows: Any) -> None:
+    """Append packed steps. rows: their reward, flags, action and observation, by name."""
+    dtype, shape, action_dtype, action_shape = form
+    for name, column in zip(("stream", "index", "episode", "step"), places.T.tolist(), strict=True):
+        getattr(found, name).extend(column)
+    found.reward.extend(rows["reward"].tolist())
+    found.flags.extend(rows["flags"].tolist())
+    found.time_ns.extend(times)
+    found.observation.extend(_array_texts(rows["observation"], dtype, shape))
+    if action_dtype is None:
+        found.action.extend(rows["action"].tolist())
+    else:
+        texts = _array_texts(rows["action"], action_dtype, action_shape)
+        found.action.extend(texts if action_shape else [_cell(text) for text in texts])
 
 
 _Form: TypeAlias = tuple[str, tuple[int, ...], str | None, tuple[int, ...]]
 
 
-def _form(record: spool.Packed) -> _Form:
+def _form(record: spool.Packed | spool.VPacked) -> _Form:
     action_shape = tuple(record.action_shape)
     return record.dtype, tuple(record.shape), record.action_dtype, action_shape
 
@@ -86,20 +117,37 @@ def _unpacked(records: Sequence[spool.Packed], form: _Form) -> np.ndarray:
     return np.frombuffer(b"".join([record.data for record in records]), _layout(form))
 
 
+def _vector_steps(record: spool.VPacked) -> np.ndarray:
+    return np.frombuffer(record.data, _vector_layout(_form(record), len(record.places)))
+
+
 @lru_cache(256)
 def _layout(form: _Form) -> np.dtype:
     """Return how numpy reads packed steps: see ``core.numbers.PACKED_STEP``."""
+    numbers = [("places", "<i8", (4,)), ("reward", "<f8"), ("flags", "u1")]
+    return np.dtype([*numbers, *_arrays(form)])
+
+
+@lru_cache(256)
+def _vector_layout(form: _Form, parts: int) -> np.dtype:
+    """Return how numpy reads packed vector steps."""
+    fields = [("flags", np.dtype("u1"), ()), *_arrays(form), ("reward", np.dtype("<f8"), ())]
+    by_name = {name: (name, dtype, (parts, *shape)) for name, dtype, shape in fields}
+    order = ("flags", "action", "reward", "observation")
+    return np.dtype([("time", "<i8"), *(by_name[name] for name in order)])
+
+
+def _arrays(form: _Form) -> list[tuple[str, np.dtype, tuple[int, ...]]]:
+    """Return the fields of a step's action and observation; arrays are flat."""
     dtype, shape, action_dtype, action_shape = form
-    parts = [("places", "<i8", (4,)), ("reward", "<f8"), ("flags", "u1")]
-    if action_dtype is None:
-        parts.append(("action", "<i8"))
-    else:
-        parts.append(_floats("action", action_dtype, action_shape))
-    return np.dtype([*parts, _floats("observation", dtype, shape)])
+    action = ("action", np.dtype("<i8"), ())
+    if action_dtype is not None:
+        action = ("action", _little(action_dtype), (math.prod(action_shape),))
+    return [action, ("observation", _little(dtype), (math.prod(shape),))]
 
 
-def _floats(name: str, dtype: str, shape: tuple[int, ...]) -> Any:
-    return name, np.dtype(dtype).newbyteorder("<"), (math.prod(shape),)
+def _little(dtype: str) -> np.dtype:
+    return np.dtype(dtype).newbyteorder("<")
 
 
 def _array_texts(rows: np.ndarray, dtype: str, shape: tuple[int, ...]) -> list[str]:
@@ -215,4 +263,5 @@ _COLUMNS: dict[type, Any] = {
     spool.Step: _step_columns,
     spool.VStep: _vstep_columns,
     spool.Packed: _packed_columns,
+    spool.VPacked: _vpacked_columns,
 }

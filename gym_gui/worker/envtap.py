@@ -25,6 +25,13 @@ pack_step, pack_step_and_action = PACKED_STEP.pack, PACKED_STEP_AND_ACTION.pack
 class EnvTap:
     """Counters and records of one stream: one environment instance in one process."""
 
+    __slots__ = (
+        *("session", "_env", "_base", "note", "vector", "group", "last_call", "result"),
+        *("resets_next_step", "active", "inside", "running", "stream", "index", "episode", "step"),
+        *("return_", "first_index", "start_ns", "last_reward", "_text", "kind", "action_kind"),
+        *("described", "__weakref__"),
+    )  # found faster by a training whose own work has emptied the caches
+
     def __init__(self, session: TapSession, env: Any, *, note: str = "") -> None:
         self.session = session
         self._env = reference(env)  # never held: the script's environments live as long as it says
@@ -33,6 +40,7 @@ class EnvTap:
         self.vector: Optional[dict[str, Any]] = None
         self.group: Any = None  # of the vector environment that stepped it last
         self.last_call = -1  # the vector step that stepped it last
+        self.result: Any = None  # of a step that the group has still to record
         self.resets_next_step = False  # stepped by a vector environment in another process
         self.active = True
         self.inside = False
@@ -95,7 +103,7 @@ class EnvTap:
         if self.session.record_frames:
             self.session.lane.record_frame(self)
         if terminated or truncated:
-            self._end_episode(now, bool(terminated), bool(truncated), info)
+            self.end_episode(now, bool(terminated), bool(truncated), info)
         if group is None:
             lane = self.session.lane
             if not lane.last_ns <= now < lane.next_ns:
@@ -184,6 +192,7 @@ class EnvTap:
 
     def before_reset(self, seed: Optional[int]) -> Any:
         """Return what must be taken before the reset changes it."""
+        self.catch_up()
         if self.stream < 0:
             self.declare()
         return state.before_reset(self.base, seed)
@@ -198,7 +207,7 @@ class EnvTap:
         asked = any(value is not None for value in kwargs.values())  # wrappers hand on None
         flags = f',"flags":{STEP_RESET}' if not asked and self._is_autoreset() else ""
         if self.running and self.step:
-            self._end_episode(now, False, False, None)
+            self.end_episode(now, False, False, None)
         self._begin(now)
         after, snapshot = state.after_reset(self.base)
         rng = {"before": before, "after": after} if before or after else None
@@ -228,9 +237,15 @@ class EnvTap:
 
     def finish(self) -> None:
         """End a running episode as broken off."""
+        self.catch_up()
         if self.running and self.step and self.stream >= 0:
-            self._end_episode(time.time_ns(), False, False, None)
+            self.end_episode(time.time_ns(), False, False, None)
         self.running = False
+
+    def catch_up(self) -> None:
+        """Record the steps that the group of its vector environment still holds."""
+        if self.group is not None:
+            self.group.catch_up(self)
 
     def after_fork(self) -> None:
         """In a forked child: a stream of its own, which begins in the midst of an episode."""
@@ -239,7 +254,7 @@ class EnvTap:
         self.stream = self.episode = -1
         self.index = 0
         self.running = False
-        self.group = None
+        self.group = self.result = None
 
     def failed(self, error: BaseException) -> None:
         """Something of ours failed: this environment is left alone from here on."""
@@ -266,7 +281,8 @@ class EnvTap:
             f'"options":null,"rng":null,"snapshot":null,"observation":null,"unseen":true',
         )
 
-    def _end_episode(self, now: int, terminated: bool, truncated: bool, info: Any) -> None:
+    def end_episode(self, now: int, terminated: bool, truncated: bool, info: Any) -> None:
+        """Record that the running episode is over; broken off where it is neither of the two."""
         self.running = False
         success = describe.success(info)
         extra = "" if success is None else f',"success":{encode.compact(success)}'
@@ -317,7 +333,16 @@ def _methods(tap: EnvTap, cls: Any) -> dict[str, Any]:
     def step(self: Any, action: Any, *args: Any, **kwargs: Any) -> Any:
         if tap.inside or not tap.active:
             return base_step(self, action, *args, **kwargs)
+        group = tap.group
+        if group is not None and group.taking:
+            tap.inside = True
+            try:
+                tap.result = result = base_step(self, action)
+            finally:
+                tap.inside = False
+            return result
         try:
+            tap.catch_up()
             taken = tap.take(action)
         except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
             tap.failed(error)

@@ -22,7 +22,7 @@ from gym_gui.worker.pace import Pace
 from gym_gui.worker.render import Painter
 from gym_gui.worker.stage import Stage
 
-TICK_NS = 4_000_000
+TICK_NS = 12_000_000
 _LEAST_NS = 200_000  # between looks while a picture is due
 _HUD_NS = 20_000_000  # between the numbers of steps without a picture
 _PAUSE_LOOK_S = 0.02
@@ -93,6 +93,9 @@ class Lane:
                 self._look(taps)
             finally:
                 self._turn.release()
+        if self._control.paused:
+            for tap in self.taps:
+                tap.catch_up()
         while self._control.paused:
             self._governor.disturbed()
             time.sleep(_PAUSE_LOOK_S)

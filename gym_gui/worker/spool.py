@@ -15,12 +15,14 @@ import os
 import threading
 import time
 from collections import deque
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Optional, Union
+from typing import Callable, Iterator, Optional, Union
 
 from gym_gui.core import descriptors
 from gym_gui.core.interrupts import from_handler, let_through
 from gym_gui.core.records import SpoolPolicy
+from gym_gui.core.vector_block import SUFFIX
 
 SEGMENT_BYTES = 16 << 20
 _SMALLEST_SEGMENT = 4096
@@ -163,6 +165,12 @@ class SpoolWriter:
             finally:
                 self._writing = False
 
+    @contextmanager
+    def alone(self) -> Iterator[int]:
+        """Let no other thread write meanwhile; give the number of the next record."""
+        with self._lock:
+            yield self.seq + 1
+
     def _put_off(self, kind: str, body: str) -> bool:
         if len(self._meanwhile) >= _MEANWHILE:
             return self._drop()
@@ -288,6 +296,8 @@ class SpoolWriter:
     def _spool_size(self) -> int:
         total = 0
         for entry in os.scandir(self.directory):
+            if entry.name.endswith(SUFFIX):
+                continue  # of a size of its own, which nothing makes smaller
             try:
                 total += entry.stat().st_size
             except FileNotFoundError:  # trimmed meanwhile

@@ -1,4 +1,4 @@
-"""Vector environments that step their parts in this process: one line per vector step."""
+"""Vector environments that step their parts in this process: their steps are recorded together."""
 
 from __future__ import annotations
 
@@ -9,18 +9,31 @@ from types import ModuleType
 from typing import Any, Optional
 
 from gym_gui.core.records import STEP_RESET
+from gym_gui.core.vector_block import SUFFIX
 from gym_gui.worker import bootstrap, encode
+from gym_gui.worker.batch import Batch, is_clear
 from gym_gui.worker.made_by_hand import tap_part
 from gym_gui.worker.session import TapSession
 
+_MOST_BATCHES = 8  # a script that gives ever new kinds of actions is recorded part by part
+_HOLD_NS = 50_000_000  # how long a step that was taken whole may wait for its record
 _AUTORESET = f',"flags":{STEP_RESET}'
 
 
 class VectorGroup:
-    """Gathers the steps that one vector step makes, in one record."""
+    """Gathers the steps that one vector step makes, in one record.
 
-    def __init__(self, session: TapSession, taps: list[Any], size: int) -> None:
+    holds: whether vector steps can be taken whole, and held for a while: see ``batch``.
+    """
+
+    def __init__(self, session: TapSession, taps: list[Any], size: int, *, holds: bool) -> None:
         self.session = session
+        self._batch: Optional[Batch] = None
+        self._batches = 0
+        self._may_hold = holds
+        self._write_at = 0  # Unix ns, of what the batch holds
+        self.asked: Any = None  # the actions of the step to come, where they are given beforehand
+        self.taking = False  # this vector step whole: its parts leave their results with the taps
         self.taps = taps
         self.size = size
         self.id = session.new_vector()
@@ -38,13 +51,89 @@ class VectorGroup:
             tap.vector = {"id": self.id, "index": index, "size": size}
         session.own(self)
 
-    def begin(self, *, stepping: bool) -> None:
+    def begin(self, actions: Any, *, stepping: bool) -> None:
         """From here to ``commit`` the parts hand their records to this group."""
         self.stepping = stepping
         self.gathering = True
         if self.taps[0].group is not self:
             for tap in self.taps:
                 tap.group = self
+        batch = self._batch
+        if stepping and self._may_hold:
+            is_taken = batch is not None and batch.takes(actions)
+            self.taking = is_taken or self._new_batch(actions)
+
+    def _new_batch(self, actions: Any) -> bool:
+        """Begin to hold steps with such actions, if that can be."""
+        self._let_go()
+        if any(tap.stream < 0 for tap in self.taps):
+            return False  # the first step will declare it
+        path = self.session.writer().directory / f"{self.id}{SUFFIX}"
+        self._batches += 1
+        self._batch = Batch.of(self.taps, actions, path) if self._batches <= _MOST_BATCHES else None
+        self._may_hold = self._batch is not None
+        return self._batch is not None and self._batch.takes(actions)
+
+    def _let_go(self) -> None:
+        """Write what is held, and hold no more for now."""
+        self._write_held()
+        batch, self._batch = self._batch, None
+        if batch is not None:
+            batch.close()
+
+    def catch_up(self, tap: Any) -> None:
+        """Record the steps that are still held, and the one of ``tap`` that is not even that."""
+        self._write_held()
+        if self.taking and tap.result is not None:
+            self._record(tap)
+
+    def _record(self, tap: Any) -> None:
+        """Record one part's step of this vector step by itself."""
+        assert self._batch is not None
+        result, tap.result = tap.result, None
+        action = self._batch.actions()[self.taps.index(tap)]
+        tap.stepped(tap.take(action), result)
+
+    def _write_held(self) -> None:
+        batch = self._batch
+        if batch is not None and batch.held:
+            self._settle(batch)
+            batch.write(self.session.writer())
+
+    def _settle(self, batch: Batch) -> None:
+        self.env_steps += batch.settle(self.taps) * self.size
+
+    def commit_whole(self, result: Any) -> bool:
+        """Hold this vector step; False where its parts were recorded one by one.
+
+        result: what the vector environment returns, None where it raised.
+        """
+        batch, now = self._batch, time.time_ns()
+        assert batch is not None
+        ends = batch.hold(self.taps, result, now) if result is not None else None
+        if ends is None:
+            self._write_held()
+            for tap in self.taps:
+                if tap.result is not None:
+                    self._record(tap)
+            self.taking = False
+            return False
+        self.taking = self.gathering = self.stepping = False
+        self.calls += 1
+        if ends or now >= self._write_at or batch.held == batch.rows:
+            self._write_held()
+            self._write_at = now + _HOLD_NS
+        for tap in self.taps:
+            if ends and (tap.result[2] or tap.result[3]):
+                _, _, terminated, truncated, info = tap.result
+                tap.end_episode(now, bool(terminated), bool(truncated), info)
+            tap.result = None
+        lane = self.session.lane
+        if not lane.last_ns <= now < lane.next_ns:
+            self._settle(batch)
+            lane.tick(now, self.taps)
+            self._report(now)
+        return True
 
     def takes(self, described: str) -> bool:
         """Tell whether steps that are packed so go into this vector step's packed record."""
@@ -85,7 +174,8 @@ class VectorGroup:
             self._report(now)
 
     def finish(self) -> None:
-        """Report the totals once more at the end."""
+        """Write what is held, and report the totals once more, at the end."""
+        self._let_go()
         if self.calls:
             self._report(1 << 62)
 
@@ -94,7 +184,8 @@ class VectorGroup:
         self.calls = self.env_steps = self.autoresets = self._reported = self._told = 0
         self._later = []
         self.packed, self.rows = [], []
-        self.gathering = False
+        self._batch = None  # its block is the parent's
+        self.gathering = self.taking = False
 
     def _report(self, now: int) -> None:
         """Say once a second how many steps the script counts, and how many were autoresets."""
@@ -116,12 +207,11 @@ _NONE: tuple[Any, Optional[VectorGroup]] = (lambda: None, None)
 
 
 def _group_of(session: TapSession, vector: Any) -> Optional[VectorGroup]:
-    reference, group = _groups.get(id(vector), _NONE)
-    if reference() is vector:
-        return group
-    taps = [tap_part(session, env) for env in getattr(vector, "envs", [])]
-    seen = [tap for tap in taps if tap is not None]
-    group = VectorGroup(session, seen, len(taps)) if seen else None
+    """Return the group of a vector environment that is met for the first time."""
+    envs = list(getattr(vector, "envs", []))
+    seen = [tap for tap in (tap_part(session, env) for env in envs) if tap is not None]
+    holds = len(set(seen)) == len(envs) and all(map(is_clear, envs)) and not session.record_frames
+    group = VectorGroup(session, seen, len(envs), holds=holds) if seen else None
     key = id(vector)
     _groups[key] = weakref.ref(vector, lambda gone: _forget(key, gone)), group
     if group is not None:
@@ -138,6 +228,7 @@ def patch_sync(session: TapSession, module: ModuleType) -> None:
     """Gather the steps of every ``SyncVectorEnv``, of gymnasium 0.29 and 1.x."""
     cls = module.SyncVectorEnv
     if "step_wait" in cls.__dict__:  # 0.29
+        _note_actions(cls)
         _wrap(session, cls, "step_wait", stepping=True)
         _wrap(session, cls, "reset_wait", stepping=False)
     else:
@@ -236,25 +327,42 @@ def _wrap(session: TapSession, cls: type, name: str, *, stepping: bool) -> None:
 
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        group = None
+        reference, group = _groups.get(id(self), _NONE)
         try:
-            group = _group_of(session, self)
+            if reference() is not self:
+                group = _group_of(session, self)
             if group is not None:
-                group.begin(stepping=stepping)
+                actions = args[0] if args else kwargs.get("actions", group.asked)
+                group.begin(actions, stepping=stepping)
         except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
             session.failed("A vector environment is recorded part by part", error)
+        result = None
         try:
-            return original(self, *args, **kwargs)
+            result = original(self, *args, **kwargs)
         finally:
-            if group is not None:
-                _commit(session, group)
+            try:
+                if group is not None and not (group.taking and group.commit_whole(result)):
+                    group.commit()
+            except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
+                session.failed("A vector step is not recorded", error)
+        return result
 
     method._gym_gui = True  # type: ignore[attr-defined]
     setattr(cls, name, method)
 
 
-def _commit(session: TapSession, group: VectorGroup) -> None:
-    try:
-        group.commit()
-    except Exception as error:  # noqa: BLE001 - the edge to the user's training loop
-        session.failed("A vector step is not recorded", error)
+def _note_actions(cls: type) -> None:
+    """Take the actions from ``step_async``, which keeps only an iterator over them."""
+    original = cls.__dict__["step_async"]
+    if getattr(original, "_gym_gui", False):
+        return
+
+    @functools.wraps(original)
+    def step_async(self: Any, actions: Any) -> Any:
+        reference, group = _groups.get(id(self), _NONE)
+        if group is not None and reference() is self:
+            group.asked = actions
+        return original(self, actions)
+
+    step_async._gym_gui = True  # type: ignore[attr-defined]
+    cls.step_async = step_async

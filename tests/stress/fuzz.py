@@ -78,6 +78,9 @@ LINES = [
     b"AAAAAAAAAAAEAAAAAAAAAAEAAAAAAAAAAwAAAAAAAAAAAAAAAADgPwEAAAA/AAAAAAAA0D8AAAAAAADw"
     b"vw=="
     b'"}',
+    b'{"type":"vpacked","seq":1,"places":[[0,4,1,3],[1,9,0,0]],"dtype":"float32","shape":[1],"data":"'
+    b"CQAAAAAAAAAAAQEAAAAAAAAAAgAAAAAAAAAAAAAAAADgPwAAAAAAAOA/AACAPgAAgL8="
+    b'"}',
     b'{"type":"reset","seq":1,"stream":0,"episode":0,"time_ns":5,"seed":3,"options":{"a":1},'
     b'"rng":{"before":[1],"after":null},"snapshot":"QUJD","observation":[0]}',
     b'{"type":"episode","seq":1,"stream":0,"episode":0,"length":4,"return":2.5,"terminated":true,'

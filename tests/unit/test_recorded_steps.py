@@ -96,12 +96,12 @@ def same(read: Any, meant: Any) -> bool:
 def test_steps_read_back_as_they_were(session, tmp_path, kind: str, gathered: bool):
     env = Listed(SEEN[kind])
     tap = tap_env(session, env)
-    group = VectorGroup(session, [tap], 1)
+    group = VectorGroup(session, [tap], 1, holds=False)
     env.reset(seed=1)
     given = [a.copy() if isinstance(a, np.ndarray) else a for a in ACTIONS]
     for action in ACTIONS:
         if gathered:
-            group.begin(stepping=True)
+            group.begin(None, stepping=True)
         env.step(action)
         if gathered:
             group.commit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from gym_gui.core.numbers import PACKED_STEP, PACKED_STEP_AND_ACTION
+from gym_gui.core.vector_block import record_body
 from gym_gui.telemetry.repair import whole_lines
 from gym_gui.telemetry.spool_decoder import SpoolDecoder
 from gym_gui.worker.encode import Floats, ObservationEncoder, describe_packed, packed_steps
@@ -152,6 +154,62 @@ def test_packed_actions_read_back_as_themselves(data: st.DataObject):
     read = [json.loads(a) if isinstance(a, str) else a for a in batch.steps.action]
     assert read == list(map(as_numbers, actions))
     assert [json.loads(text) for text in batch.steps.observation] == list(map(as_numbers, seen))
+
+
+def vpacked_line(steps: Sequence[Sequence[np.ndarray]], **other: object) -> bytes:
+    """Return a line of vector steps of three instances with these observations."""
+    kind, size = Floats.of(steps[0][0]), len(steps[0])
+    assert kind is not None
+    data = b"".join(
+        struct.pack(
+            f"<q{size}s{size}q{size}d", 9 + n, bytes(range(size)), *range(size), *[0.5] * size
+        )
+        + b"".join(array.tobytes() for array in step)
+        for n, step in enumerate(steps)
+    )
+    places = [[stream, 4, 2, 3] for stream in range(size)]
+    text = f'"places":{places},{describe_packed(kind, None)}'
+    body = json.loads("{" + record_body(text, data) + "}")
+    return json.dumps({"type": "vpacked", "seq": 1, **body, **other}).encode() + b"\n"
+
+
+@given(data=st.data())
+def test_packed_vector_steps_become_the_rows_of_their_instances(data: st.DataObject):
+    shape, dtype = data.draw(SHAPES), data.draw(DTYPES)
+    one = arrays.arrays(dtype, shape).map(np.asarray)
+    steps = data.draw(st.lists(st.tuples(one, one, one), min_size=1, max_size=3))
+    batch = SpoolDecoder("c").decode(vpacked_line(steps)).batch
+    assert batch is not None
+    batch.check()
+    count = len(steps)
+    seen = [as_numbers(array) for step in steps for array in step]
+    assert [json.loads(text) for text in batch.steps.observation] == seen
+    assert list(batch.steps.stream) == list(batch.steps.action) == [0, 1, 2] * count
+    assert list(batch.steps.flags) == [0, 1, 2] * count
+    assert list(batch.steps.index) == [4 + n for n in range(count) for _ in range(3)]
+    assert list(batch.steps.step) == [3 + n for n in range(count) for _ in range(3)]
+    assert list(batch.steps.episode) == [2] * 3 * count
+    assert list(batch.steps.time_ns) == [9 + n for n in range(count) for _ in range(3)]
+    assert list(batch.steps.reward) == [0.5] * 3 * count
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"places": [[0, 4, 2, 3]]}, "as long as"),
+        ({"places": []}, "length"),
+        ({"places": [[0, 4, 2, 3], [1, 4, 2, (1 << 40) - 1], [2, 4, 2, 3]]}, "out of range"),
+        ({"places": [[0, 4, 2]] * 3}, "length"),
+        ({"shape": [3]}, "as long as"),
+        ({"dtype": "int8"}, "int8"),
+        ({"data": ""}, "as long as"),
+        ({"data": b64encode(struct.pack("<q75x", -1)).decode()}, "time"),
+    ],
+)
+def test_packed_vector_steps_that_cannot_be_are_refused(wrong: dict[str, object], reason: str):
+    decoded = SpoolDecoder("c").decode(vpacked_line([[np.zeros(2, "f4")] * 3] * 2, **wrong))
+    assert decoded.batch is None
+    assert reason in decoded.rejected[0].reason
 
 
 def test_steps_keep_their_order_whatever_their_form():

@@ -22,6 +22,7 @@ PRINTED_DEFAULTS = {
     | {"terminated", "truncated"},
     "VStep": {"seq", "time_ns"},
     "Packed": {"seq", "time_ns"},
+    "VPacked": {"seq"},
     "Reset": {"seq", "stream", "episode", "time_ns"},
     "Episode": {"seq", "stream", "episode", "start_ns", "time_ns", "terminated", "truncated"},
     "Metric": {"seq", "global_step", "time_ns"},

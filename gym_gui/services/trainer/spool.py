@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gym_gui.core import vector_block
 from gym_gui.services.trainer.foreign_lane import ForeignLane
 from gym_gui.services.trainer.printed import Completer
 
@@ -68,6 +69,24 @@ class ChannelTail:
     def torn(self) -> bytes:
         """Return the last line's beginning, left by a writer that died in the middle of it."""
         return self._rest
+
+    def left_behind(self, next_seq: int) -> Iterator[bytes]:
+        """Yield the records of what the channel's writer held when it died, as lines.
+
+        next_seq: the number after the last record read. A record keeps the number that it gets, so
+        that it is not sent twice. Raises ValueError, naming the file, where one is not to be read.
+        """
+        for path in sorted(self.directory.glob(f"*{vector_block.SUFFIX}")):
+            try:
+                found = vector_block.left_behind(path.read_bytes())
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{path.name} cannot be read: {error}") from error
+            if found is None or 0 < found[0] < next_seq:
+                continue  # nothing, or it is in the spool
+            seq = found[0] or next_seq
+            vector_block.give_number(path, seq)
+            yield b'{"type":"vpacked","seq":%d,%s}' % (seq, found[1].encode())
+            next_seq = seq + 1
 
     def trim(self, committed: int) -> None:
         """Delete the segments whose every line is committed, except the one being written."""
@@ -193,6 +212,10 @@ class StdoutTail:
             done = max(0, self._skip_to + 1 - first)
             if lines[done:]:
                 return Lines(lines[done:], first + done)
+
+    def left_behind(self, next_seq: int) -> Iterator[bytes]:
+        """Yield nothing: what was printed is all there is."""
+        yield from ()
 
     def torn(self) -> bytes:
         return self._rest if looks_like_record(self._rest) else b""

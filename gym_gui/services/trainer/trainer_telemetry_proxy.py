@@ -294,10 +294,17 @@ class _Publishing:
             await self._write(pb.Publication(batch=encode_batch(batch, rejected=bad)))
 
     async def _send_last_words(self) -> None:
-        """A worker that died in the middle of a line left no record: drop it, and say so."""
+        """Send what a worker that died still held; a line it broke off is no record: say so."""
         went_down = machine_went_down(read_json(self.proxy.run_dir.supervisor))
-        for channel in self.channels.values():
-            last = channel.decoder.last(channel.tail.torn(), went_down=went_down)
+        for name, channel in self.channels.items():
+            torn = channel.tail.torn()
+            try:
+                for line in channel.tail.left_behind(channel.decoder.next_seq):
+                    await self._send_lines(channel, Lines([line]))
+                    torn = b"" if line.startswith(torn) else torn
+            except ValueError as error:
+                self.proxy.reject(name, channel.decoder.next_seq, b"", str(error))
+            last = channel.decoder.last(torn, went_down=went_down)
             await self._send_batch(channel, *last)
 
     async def _all_committed(self) -> None:
