@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,19 @@ from gym_gui.services.workers.base import PROGRAMS
 
 
 def run(program: str, *words: str, cwd: Path, fails: bool = False) -> subprocess.CompletedProcess:
-    done = subprocess.run(
-        [sys.executable, str(PROGRAMS / program), *words],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        timeout=120,
-        check=False,
-    )
+    """Run a program in ``cwd``; it must leave no temporary file behind."""
+    with tempfile.TemporaryDirectory() as temporary:
+        done = subprocess.run(
+            [sys.executable, str(PROGRAMS / program), *words],
+            env={**os.environ, "TMPDIR": temporary},
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            timeout=120,
+            check=False,
+        )
+        caches = "torchinductor_"  # torch's own, made to stay
+        assert [name for name in os.listdir(temporary) if not name.startswith(caches)] == []
     assert bool(done.returncode) == fails, done.stderr
     return done
 

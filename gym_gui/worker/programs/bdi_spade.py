@@ -17,6 +17,7 @@ import bdi_mind
 import loguru
 import pyjabber
 from agentspeak import stdlib
+from pyjabber.plugins.xep_0363 import upload_server
 from pyjabber.queues.QueueManager import QueueName, get_queue
 from pyjabber.queues.workers.MessageQueueWorker import queue_worker
 from pyjabber.queues.workers.ServerConnectionWorker import server_connection_worker
@@ -24,6 +25,8 @@ from pyjabber.server import Server
 from pyjabber.server_parameters import Parameters
 from spade_bdi.bdi import BDIAgent
 from spade_bdi.bdi_behaviour import BDIBehaviour
+
+shutil.rmtree(upload_server.TEMP_DIR)  # made by the import alone; the server runs without uploads
 
 LOOPBACK = "127.0.0.1"
 START_TIMEOUT_S = 30.0
