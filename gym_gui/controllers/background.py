@@ -13,13 +13,14 @@ class _Answer(QtCore.QObject):
     failed = QtCore.Signal(object)
 
 
-class _Task(QtCore.QRunnable):
+class _Task:
+    """What the pool calls. No ``QRunnable``: PySide leaves some of those behind for ever."""
+
     def __init__(self, function: Callable[[], Any], answer: _Answer) -> None:
-        super().__init__()
         self._function = function
         self._answer = answer
 
-    def run(self) -> None:
+    def __call__(self) -> None:
         try:
             result = self._function()
         except Exception as error:  # noqa: BLE001 - a thread's edge: the caller gets the error

@@ -110,19 +110,24 @@ def test_what_asked_another_thread_is_let_go_once_it_was_answered(qtbot):
 
     def ask() -> weakref.ref[Asker]:
         asker = Asker(answers)
-        background.run(lambda: 1, done=asker.take, failed=asker.take)
+        background.run(asker.work, done=asker.take, failed=asker.take)
         return weakref.ref(asker)
 
-    asker = ask()
-    qtbot.waitUntil(lambda: bool(answers))
-    QtCore.QThreadPool.globalInstance().waitForDone()
+    askers = []
+    for _ in range(300):
+        askers += [ask(), ask()]
+        idle(qtbot)
+    assert len(answers) == len(askers)
     gc.collect()
-    assert asker() is None
+    assert [asker() for asker in askers if asker() is not None] == []
 
 
 class Asker:
     def __init__(self, answers: list[int]) -> None:
         self.answers = answers
+
+    def work(self) -> int:
+        return 1
 
     def take(self, answer: int) -> None:
         self.answers.append(answer)
