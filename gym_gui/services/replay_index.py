@@ -96,10 +96,14 @@ def largest_rewards(run_dir: RunDir, *, limit: int = 10) -> list[tuple[int, int,
 def episode_of_seed(run_dir: RunDir, seed: int | None, fallback: int) -> tuple[int, int]:
     """Return (stream, episode) of the first reset with ``seed``.
 
-    Without one: episode ``fallback`` of the first stream, or its last where it has fewer.
+    Without one: episode ``fallback`` of the first stream, or its last where it has fewer. One that
+    was reset and never stepped, as a script often leaves behind, does not count.
     """
     place = "SELECT id >> 40, id & ((1 << 40) - 1) FROM resets WHERE"
     with RunReader(run_dir.store) as reader:
         found = reader.query(f"{place} seed = ? ORDER BY id LIMIT 1", (seed,))
-        found = found or reader.query(f"{place} id <= ? ORDER BY id DESC LIMIT 1", (fallback,))
-    return (int(found[0][0]), int(found[0][1])) if found else (0, fallback)
+        found += reader.query(f"{place} id <= ? ORDER BY id DESC LIMIT 2", (fallback,))
+        for stream, episode in found:
+            if reader.episode_bounds(stream, episode) is not None:
+                return int(stream), int(episode)
+    return 0, fallback

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from store_samples import steps_batch, write
 
 from gym_gui.core.paths import DataDir
 from gym_gui.core.records import RunSpec
@@ -150,6 +151,21 @@ def test_every_scalar_of_an_event_file_is_read(tmp_path: Path) -> None:
     assert events.damaged == 0
     spec = RunSpec("r", "cleanrl", [], str(tmp_path), created_ns=1)
     assert find_event_folders(spec, DataDir(tmp_path / "d").run("r"))[0].folder == folder
+
+
+def test_event_files_of_other_processes_are_anothers(tmp_path: Path) -> None:
+    """Two runs in one folder, of which only the other one writes event files."""
+    spec = RunSpec("r", "cleanrl", [], str(tmp_path), created_ns=1)
+    run_dir = DataDir(tmp_path / "d").run("r")
+    for name in ("one/events.out.tfevents.9.a.host.name.7.0", "two/events.out.tfevents.9.host.8.0"):
+        path = tmp_path / "runs" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert len(find_event_folders(spec, run_dir)) == 2  # no tap: nothing is known of processes
+    run_dir.root.mkdir(parents=True)
+    write(run_dir.store, steps_batch(0, 1, channel="7-abc"))
+    (found,) = find_event_folders(spec, run_dir)
+    assert found.folder.name == "one"
 
 
 def test_a_damaged_event_file_is_read_as_far_as_it_goes(tmp_path: Path) -> None:

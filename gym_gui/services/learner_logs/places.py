@@ -25,6 +25,20 @@ class Place:
     url: str = ""
 
 
+def own_processes(run_dir: RunDir) -> frozenset[int]:
+    """Return the processes in which the tap recorded this run; none where there was no tap."""
+    from gym_gui.telemetry.reader import RunReader
+
+    if not run_dir.store.exists():
+        return frozenset()
+    try:
+        with RunReader(run_dir.store) as reader:
+            pids = [name.partition("-")[0] for name in reader.channels()]
+    except StorageError:
+        return frozenset()
+    return frozenset(int(pid) for pid in pids if pid.isdecimal())
+
+
 def told_places(run_dir: RunDir, kind: str) -> list[Place]:
     """Return the places of one kind that the run told of, newest first. Does I/O."""
     from gym_gui.telemetry.reader import RunReader

@@ -17,7 +17,7 @@ import numpy as np
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunSpec
 from gym_gui.services.learner_logs import wire
-from gym_gui.services.learner_logs.places import told_places
+from gym_gui.services.learner_logs.places import own_processes, told_places
 from gym_gui.services.learner_logs.points import Points
 
 MAX_EVENT = 64 << 20  # bytes: a longer one is damage
@@ -173,7 +173,8 @@ def find_event_folders(spec: RunSpec, run_dir: RunDir) -> list[EventFolder]:
     """Return the folders into which this run wrote event files, newest first. Does I/O.
 
     They are those its tap told of. Without that, they are looked for under its working
-    directory, most often ``runs/``; what was written before the run began is another's.
+    directory, most often ``runs/``; what was written before the run began, or by a process that is
+    known to be none of the run's, is another's.
     """
     told = [
         EventFolder(place.path, place.pids)
@@ -186,6 +187,7 @@ def find_event_folders(spec: RunSpec, run_dir: RunDir) -> list[EventFolder]:
 def _look_for_folders(spec: RunSpec, run_dir: RunDir) -> list[Path]:
     found: dict[Path, int] = {}
     cwd = Path(spec.cwd)
+    own = own_processes(run_dir)
     for root, pattern in (
         (run_dir.root / "files", "**/events.out.tfevents.*"),
         (cwd, "events.out.tfevents.*"),
@@ -196,9 +198,17 @@ def _look_for_folders(spec: RunSpec, run_dir: RunDir) -> list[Path]:
             continue
         for path in root.glob(pattern):
             written = path.stat().st_mtime_ns
-            if _began_ns(path) >= spec.created_ns - 1_000_000_000:
+            is_other = own and _written_by(path) not in (*own, None)
+            if not is_other and _began_ns(path) >= spec.created_ns - 1_000_000_000:
                 found[path.parent] = max(found.get(path.parent, 0), written)
     return sorted(found, key=lambda folder: -found[folder])
+
+
+def _written_by(path: Path) -> int | None:
+    """Return the process that wrote an event file, from ``….<host>.<pid>.<number>``."""
+    parts = path.name.split(".")
+    is_said = len(parts) > 6 and parts[-1].isdecimal() and parts[-2].isdecimal()
+    return int(parts[-2]) if is_said else None
 
 
 def _began_ns(path: Path) -> int:
