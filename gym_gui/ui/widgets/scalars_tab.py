@@ -83,6 +83,7 @@ class ScalarsTab(QtWidgets.QWidget):
         layout.setContentsMargins(8, 6, 8, 6)
         self.head = QtWidgets.QHBoxLayout()
         self._line = QtWidgets.QLabel()
+        self._line.setWordWrap(True)
         self._line.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
         self._line.setSizePolicy(
             QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred
