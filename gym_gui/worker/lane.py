@@ -22,7 +22,8 @@ from gym_gui.worker.pace import Pace
 from gym_gui.worker.render import Painter
 from gym_gui.worker.stage import Stage
 
-TICK_NS = 12_000_000
+TICK_NS = 4_000_000  # between looks while a viewer is there
+_IDLE_NS = 12_000_000  # and while none is
 _LEAST_NS = 200_000  # between looks while a picture is due
 _HUD_NS = 20_000_000  # between the numbers of steps without a picture
 _PAUSE_LOOK_S = 0.02
@@ -106,7 +107,7 @@ class Lane:
     def _until_next(self) -> int:
         """Nanoseconds until the next look: sooner where a picture is due sooner."""
         if not self._watched:
-            return TICK_NS
+            return _IDLE_NS
         return min(TICK_NS, max(_LEAST_NS, self._governor.next_ns - time.monotonic_ns()))
 
     def _look(self, taps: Collection[Any]) -> None:
