@@ -14,6 +14,7 @@ import argparse
 import gc
 import statistics
 import sys
+from collections import Counter
 
 import psutil
 
@@ -23,11 +24,19 @@ from gym_gui.bench.window_load import BATCH, RUN, loaded_window
 GROWTH = 1.03
 
 
+def kinds() -> Counter[str]:
+    """Count the program's own objects by their class."""
+    gc.collect()
+    names = (f"{type(o).__module__}.{type(o).__qualname__}" for o in gc.get_objects())
+    return Counter(name for name in names if name.startswith("gym_gui."))
+
+
 def measure(minutes: int) -> list[float]:
     """Return the resident memory in MB after each minute."""
     found = []
     with loaded_window(BATCH) as (window, generator, grid, counted):
         tab = window.tabs.find(RUN, "Live Telemetry")
+        early = kinds()
         generator.go()
         for minute in range(minutes):
             before, shown = counted.counts["steps"], sum(c.frames for c in grid.consumers.values())
@@ -44,6 +53,9 @@ def measure(minutes: int) -> list[float]:
                 f"pictures/s  {late}",
                 flush=True,
             )
+            if minute == min(9, minutes // 2):
+                early = kinds()
+        print("more of:", dict((kinds() - early).most_common(10)))
         generator.stop()
     return found
 
