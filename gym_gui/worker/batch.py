@@ -116,15 +116,17 @@ class Batch:
                 return None
             if terminated or truncated:
                 ends = True
-        observations = result[0]
+        observations, rewards = result[:2]
         if observations.shape != self._shape or observations.dtype is not dtype:
+            return None
+        if rewards.dtype.char != "d" or rewards.nbytes != self._rewards.size:
             return None
         if not self.held:
             places = [[tap.stream, tap.index, tap.episode, tap.step] for tap in taps]
             self._block.begin(f'"places":{places},{self._described}')
         flags = _flags(taps) if ends else self._going_on
         self.held = self._block.hold(
-            (_TIME.pack(now), flags, self._action, result[1].tobytes(), observations.tobytes())
+            (_TIME.pack(now), flags, self._action, rewards.tobytes(), observations.tobytes())
         )
         return ends
 

@@ -95,7 +95,7 @@ class Lane:
             finally:
                 self._turn.release()
         if self._control.paused:
-            for tap in self.taps:
+            for tap in taps:
                 tap.catch_up()
         while self._control.paused:
             self._governor.disturbed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,22 @@ def test_a_death_while_the_record_is_written_leaves_it_once(writer: SpoolWriter)
         written = (dying.directory / f"{1:016d}.jsonl").read_bytes().splitlines()
         assert len(written) + len(read(dying, 1 + len(written))) == 1
         dying.close()
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        (np.zeros((2, 2), "f8"), np.zeros(2)),
+        (np.zeros((2, 3), "f4"), np.zeros(2)),
+        (np.zeros((2, 2), "f4"), np.zeros(2, "f4")),
+        (np.zeros((2, 2), "f4"), np.zeros(3)),
+    ],
+)
+def test_arrays_that_are_not_the_parts_own_are_not_held(writer: SpoolWriter, result: Any):
+    batch = held(writer, 1)
+    assert batch.takes(np.array([3, 4]))
+    assert batch.hold([Part(0), Part(1)], result, 11) is None
+    assert batch.held == 1
 
 
 @given(st.binary(max_size=200))
