@@ -360,6 +360,7 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
         frames = current.frames_per_s() if isinstance(current, FastLaneTab) else 0.0
         self.status.set_live(self.tr("Live {:.0f} pictures/s").format(frames) if frames else "")
         self._enable_commands()
+        self.model.grow_older()
 
     @QtCore.Slot(str, object)
     def _request_done(self, what: str, answer: object) -> None:

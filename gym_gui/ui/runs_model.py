@@ -94,6 +94,11 @@ class RunsModel(QtCore.QAbstractTableModel):
             self.dataChanged.emit(self.index(row, 0), self.index(row, len(COLUMNS) - 1))
         return before is None or (row is None) == self._passes(run.run_id)
 
+    def grow_older(self) -> None:
+        """Tell that time went by: the ages that are seen are written anew."""
+        if self._rows:
+            self.dataChanged.emit(self.index(0, AGE), self.index(len(self._rows) - 1, AGE))
+
     def remove(self, run_ids: Iterable[str]) -> None:
         for run_id in run_ids:
             for table in (self._all, self._texts, self._rates):

@@ -120,6 +120,7 @@ QTabBar::tab {
     background: transparent; color: @muted; padding: 7px 12px; border: none;
     border-bottom: 2px solid transparent;
 }
+QTabBar::tear { width: 0; border: none; }
 QTabBar::tab:hover { color: @text; }
 QTabBar::tab:selected { color: @text; border-bottom: 2px solid @accent; }
 QTabBar::tab:selected:focus { background: @raised; }
@@ -128,6 +129,7 @@ QHeaderView::section {
     background: @surface; color: @muted; border: none; border-bottom: 1px solid @line;
     padding: 5px 6px;
 }
+QHeaderView::section:vertical { border-bottom: none; }
 QHeaderView::down-arrow, QHeaderView::up-arrow {
     subcontrol-origin: padding; subcontrol-position: top center; width: 8px; height: 8px;
 }
@@ -141,6 +143,7 @@ QTableView::item { padding: 0 3px; }
 QTableCornerButton::section { background: @surface; border: none; border-bottom: 1px solid @line; }
 QTreeView::item, QListView::item { padding: 5px 4px; }
 QTreeView::item:selected, QListView::item:selected { background: @selection; color: @text; }
+QPlainTextEdit, QTextEdit { border-color: @line; border-radius: 6px; }
 QTableView:focus, QTreeView:focus, QListView:focus, QPlainTextEdit:focus, QTextEdit:focus {
     border-color: @ring;
 }
@@ -166,7 +169,7 @@ QAbstractSpinBox::up-arrow { image: url("@chevron-up"); width: 8px; height: 8px;
 QAbstractSpinBox::down-arrow { image: url("@chevron"); width: 8px; height: 8px; }
 QAbstractSpinBox::up-arrow:off, QAbstractSpinBox::down-arrow:off { image: none; }
 QLineEdit:disabled, QComboBox:disabled, QAbstractSpinBox:disabled {
-    background: @window; color: @muted;
+    background: @window; color: @muted; placeholder-text-color: @muted;
 }
 QCheckBox { spacing: 8px; border: 1px solid transparent; }
 QCheckBox::indicator, QAbstractItemView::indicator, QMenu::indicator {
@@ -229,6 +232,7 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 #muted { color: @muted; }
 #emptyTitle { font-size: 20px; font-weight: 600; color: @text; }
 #emptyText { color: @muted; font-size: 13px; }
+#plotCaption { background: @surface; color: @text; padding: 6px 8px 2px 8px; }
 #emptyPlot { background: @surface; color: @muted; }
 #strip { background: @surface; border-bottom: 1px solid @line; }
 #trouble { background: @raised; border-left: 3px solid @warn; border-bottom: 1px solid @line; }

@@ -73,6 +73,17 @@ def test_numbers_are_written_for_a_glance():
     assert duration(0, 11_100_000_000_000) == "3 h 5 min"
 
 
+def test_ages_are_written_anew_as_time_goes_by(qtbot):
+    model = RunsModel()
+    model.grow_older()
+    model.update([make_run("a"), make_run("b"), make_run("c")])
+    with qtbot.waitSignal(model.dataChanged) as changed:
+        model.grow_older()
+    first, last = changed.args[:2]
+    assert (first.row(), last.row()) == (0, 2)
+    assert first.column() == last.column() == AGE
+
+
 def test_rows_are_gathered_under_heads_that_fold(qtbot):
     model = RunsModel()
     model.update(

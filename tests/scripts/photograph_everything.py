@@ -331,13 +331,15 @@ def record(data_dir: Path) -> None:
     photograph_window.record_runs(data_dir)
     scripts = {"Logger of curves": LOGGING_SCRIPT, "A run that fails": FAILING_SCRIPT}
     for name, script in scripts.items():
-        path = data_dir / f"{name.split()[0].lower()}.py"
+        folder = data_dir / name.split()[-1]  # what one logs is not looked for under the other
+        folder.mkdir()
+        path = folder / "train.py"
         path.write_text(script, encoding="utf-8")
         subprocess.run(
             [sys.executable, "-m", "gym_gui", "run", "--headless", "--name", name, "--", str(path)],
-            env={**os.environ, "GYM_GUI_DATA_DIR": str(data_dir)}, cwd=data_dir, check=False,
+            env={**os.environ, "GYM_GUI_DATA_DIR": str(data_dir)}, cwd=folder, check=False,
         )  # fmt: skip
-    write_wandb(data_dir / "wandb" / "offline-run-20300101_000000-abc123")
+    write_wandb(data_dir / "curves" / "wandb" / "offline-run-20300101_000000-abc123")
 
 
 def write_wandb(folder: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from gym_gui.telemetry.analytics import Band, Pyramid
-from gym_gui.ui.widgets.empty_words import EmptyWords
+from gym_gui.ui.widgets.empty_words import Caption, EmptyWords
 from gym_gui.ui.widgets.plot_readout import PlotReadout, Value
 
 COLOURS = (
@@ -48,8 +48,7 @@ class CurvePlot(QtWidgets.QWidget):
         self._layout = QtWidgets.QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(0)
-        self._caption = QtWidgets.QLabel(title)
-        self._caption.setContentsMargins(6, 4, 0, 0)
+        self._caption = Caption(title)
         self._caption.setVisible(bool(title))
         self._layout.addWidget(self._caption)
         self.empty = EmptyWords()
@@ -65,6 +64,10 @@ class CurvePlot(QtWidgets.QWidget):
     @property
     def title(self) -> str:
         return self._caption.text()
+
+    @property
+    def _legend(self) -> Any:
+        return self._plot.getPlotItem().legend
 
     def set_title(self, title: str) -> None:
         self._caption.setText(title)
@@ -99,6 +102,7 @@ class CurvePlot(QtWidgets.QWidget):
         faint = _FAINT if len(self._shown) <= 3 else _FAINTER
         for one in self._shown:
             self._add(one, faint)
+        self._legend.setVisible(bool(self._legend.items))
         if fit:
             self._plot.enableAutoRange()  # stays on, until somebody looks closer
             self._plot.getViewBox().updateAutoRange()
@@ -127,6 +131,7 @@ class CurvePlot(QtWidgets.QWidget):
                     name=name,
                 )
             )
+        self._legend.anchor((0.5, 0), (0.5, 0), offset=(0, 12))  # the tallest are at the sides
         self._plot.enableAutoRange()
 
     def save(self, path: Path) -> None:
@@ -171,16 +176,10 @@ class CurvePlot(QtWidgets.QWidget):
         plot.setLabel("left", y_title)
 
     def _make(self) -> Any:
-        import pyqtgraph
+        from gym_gui.ui.widgets.plot_widget import LegendLine, Plot
 
-        self._plot = pyqtgraph.PlotWidget()
-        self._plot.addLegend(offset=(12, 12), labelTextSize="9pt")
-        self._plot.showGrid(x=True, y=True, alpha=0.15)
-        for side in ("left", "bottom"):  # lines between the numbers took half of a frame's time
-            self._plot.getAxis(side).setStyle(maxTickLevel=0)
-            self._plot.getAxis(side).enableAutoSIPrefix(False)
-        self._plot.getPlotItem().layout.setContentsMargins(4, 8, 14, 2)  # room for the last number
-        self._plot.getPlotItem().setMenuEnabled(False)
+        self._plot = Plot()
+        self._plot.addLegend(offset=(12, 12), labelTextSize="9pt", sampleType=LegendLine)
         self._plot.getViewBox().sigXRangeChanged.connect(self._reduce)
         self._plot.setToolTip(self.tr("Drag moves, the wheel zooms, A in the corner fits"))
         self._layout.addWidget(self._plot, 1)
@@ -190,19 +189,12 @@ class CurvePlot(QtWidgets.QWidget):
         return self._plot
 
     def _dress(self) -> None:
-        import pyqtgraph
-
         palette = self.palette()
-        self._plot.setBackground(palette.base().color())
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pyqtgraph.mkPen(palette.placeholderText().color()))
-            axis.setTextPen(pyqtgraph.mkPen(palette.text().color()))
+        self._plot.dress(palette)
         background = palette.base().color()
         background.setAlphaF(0.8)
-        legend = self._plot.getPlotItem().legend
-        legend.setBrush(background)
-        legend.setLabelTextColor(palette.text().color())
+        self._legend.setBrush(background)
+        self._legend.setLabelTextColor(palette.text().color())
         if self._readout is not None:
             self._readout.dress()
 
@@ -231,13 +223,15 @@ class CurvePlot(QtWidgets.QWidget):
     def _item(self, pyramid: Pyramid, pen: Any, name: str | None = None) -> Any:
         whole = pyramid.view(-np.inf, np.inf, max_points=self._points())
         symbol = "o" if len(whole.x) == 1 else None
-        listed = not self.title and len(self._plot.getPlotItem().legend.items) < _LEGEND
+        listed = not self.title and len(self._legend.items) < _LEGEND
         item = self._plot.plot(
             whole.x,
             _above_0(whole.y) if self._log else whole.y,
             pen=pen,
             connect="finite",
             symbol=symbol,
+            symbolPen=None,
+            symbolBrush=pen.color(),
             name=name if listed else None,
         )
         self._items.append((pyramid, item))

@@ -23,7 +23,14 @@ from gym_gui.ui.icons import dot
 from gym_gui.ui.widgets.analytics_answer import Answer, Question, answer, table
 from gym_gui.ui.widgets.analytics_grid import PlotGrid
 from gym_gui.ui.widgets.analytics_plot import COLOURS, CurvePlot
-from gym_gui.ui.widgets.analytics_tables import ORDERS, EpisodePages, ResultsTable, SettingsTable
+from gym_gui.ui.widgets.analytics_tables import (
+    ORDERS,
+    WIDTHS,
+    EpisodePages,
+    ResultsTable,
+    SettingsTable,
+)
+from gym_gui.ui.widgets.columns import Columns
 from gym_gui.ui.widgets.numbers import SpinBox
 from gym_gui.ui.widgets.trouble_strip import TroubleStrip
 from gym_gui.ui.words import run_labels
@@ -68,7 +75,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         layout.addLayout(self._make_controls())
         self.trouble = TroubleStrip()
         layout.addWidget(self.trouble)
-        split = QtWidgets.QSplitter()
+        split = Columns()
         split.addWidget(self._make_list())
         self.pages = QtWidgets.QTabWidget()
         self.plot, self.bars = CurvePlot(), CurvePlot()
@@ -84,8 +91,7 @@ class AnalyticsTab(QtWidgets.QWidget):
         self.pages.addTab(self.settings, self.tr("Settings"))
         split.addWidget(self.pages)
         split.setStretchFactor(1, 1)
-        split.setSizes([230, 1000])
-        split.setChildrenCollapsible(False)
+        split.setSizes([224, 1000])
         layout.addWidget(split, 1)
         self.message = QtWidgets.QLabel()
         self.message.setObjectName("muted")
@@ -194,6 +200,8 @@ class AnalyticsTab(QtWidgets.QWidget):
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(22)
         self.table.horizontalHeader().setStretchLastSection(True)
+        for number, width in enumerate(WIDTHS):
+            self.table.setColumnWidth(number, width)
         self.table.setToolTip(self.tr("A double click opens the replay"))
         self.table.activated.connect(self._open_episode)
         column.addWidget(self.table, 1)

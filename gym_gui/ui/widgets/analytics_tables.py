@@ -28,6 +28,7 @@ ORDERS = {  # label: (order, greatest first)
     "longest": ("length", True),
     "shortest": ("length", False),
 }
+WIDTHS = (70, 80, 70, 92, 72, 64, 80)
 _TITLES = ("Episode", "Return", "Length", "End", "Success", "Stream", "Agent")
 _Index: TypeAlias = QtCore.QModelIndex | QtCore.QPersistentModelIndex
 _TOP = QtCore.Qt.Orientation.Horizontal
@@ -171,6 +172,7 @@ class ResultsTable(QtWidgets.QTableWidget):
     """How each run or group did, best first; a click on a heading sorts by it."""
 
     TITLES = ("Run", "Final", "95 % interval", "Best", "Mean", "Reached", "Points", "Runs")
+    OF_GROUPS = (2, 7)  # columns that say nothing of single runs
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(0, len(self.TITLES), parent)
@@ -205,6 +207,8 @@ class ResultsTable(QtWidgets.QTableWidget):
             ):
                 self.setItem(row, column, _cell(value))
         self.setSortingEnabled(True)
+        for column in self.OF_GROUPS:
+            self.setColumnHidden(column, all(one.runs == 1 for one in found))
         self.resizeColumnsToContents()
         self.setColumnWidth(0, min(300, max(140, self.columnWidth(0))))
 
@@ -213,7 +217,8 @@ class _Cell(QtWidgets.QTableWidgetItem):
     """A number that sorts as one."""
 
     def __init__(self, value: float) -> None:
-        super().__init__(f"{value:,}" if isinstance(value, int) else f"{value:,.6g}")
+        whole = isinstance(value, int) or abs(value) >= 100_000
+        super().__init__(f"{value:,.0f}" if whole else f"{value:,.5g}")
         self.setTextAlignment(RIGHT)
         self.value = value
 

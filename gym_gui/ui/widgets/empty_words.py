@@ -1,4 +1,4 @@
-"""What stands in a place that has nothing to show yet: why, and what would fill it."""
+"""The words around a plot: its caption, and why there is nothing to show yet."""
 
 from __future__ import annotations
 
@@ -14,3 +14,11 @@ class EmptyWords(QtWidgets.QLabel):
         self.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
         self.setWordWrap(True)
         self.setMargin(24)
+
+
+class Caption(QtWidgets.QLabel):
+    """The title over a plot, on the same ground as the plot."""
+
+    def __init__(self, text: str = "", parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self.setObjectName("plotCaption")

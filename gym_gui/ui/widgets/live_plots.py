@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PySide6 import QtCore, QtWidgets
 
-from gym_gui.ui.widgets.empty_words import EmptyWords
+from gym_gui.ui.widgets.empty_words import Caption, EmptyWords
 from gym_gui.ui.widgets.live_series import Series
 
 
@@ -27,12 +27,12 @@ class LivePlot(QtWidgets.QWidget):
     ) -> None:
         super().__init__(parent)
         self.setMinimumHeight(120)
-        self.title, self._x_title = title, x_title
+        self.title, self._x_title, self._axis_named = title, x_title, True
         self._layout = QtWidgets.QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(0)
-        self._caption = QtWidgets.QLabel(title)
-        self._caption.setContentsMargins(6, 4, 0, 0)
+        self._caption = Caption(title)
+        self._caption.setVisible(bool(title))
         self._layout.addWidget(self._caption)
         self.empty = EmptyWords(empty or self.tr("Nothing to draw yet"))
         self._layout.addWidget(self.empty, 1)
@@ -49,6 +49,7 @@ class LivePlot(QtWidgets.QWidget):
     def set_title(self, title: str) -> None:
         self.title = title
         self._caption.setText(title)
+        self._caption.setVisible(bool(title))
 
     def draw(self, series: Series) -> None:
         """Show ``series``, with its running mean in front where it has one."""
@@ -57,7 +58,7 @@ class LivePlot(QtWidgets.QWidget):
         self._show_plot(len(series) > 0)
         if not len(series):
             return
-        self._raw.setData(*series.drawn())
+        self._raw.setData(*series.drawn(), symbol="o" if len(series) == 1 else None)
         if series.means is not None:
             self._mean.setData(*series.means.drawn())
         else:
@@ -69,6 +70,12 @@ class LivePlot(QtWidgets.QWidget):
         self._show_plot(len(x) > 0)
         if len(x):
             self._raw.setData(x, y, symbol="o" if len(x) == 1 else None)
+
+    def name_axis(self, named: bool) -> None:
+        """Write below the plot what its axis is, or leave that out where there is little height."""
+        self._axis_named = named
+        if self._plot is not None:
+            self._plot.showLabel("bottom", named)
 
     def mark(self, x: float) -> None:
         """Draw an upright line at ``x``."""
@@ -92,16 +99,11 @@ class LivePlot(QtWidgets.QWidget):
     def _ensure(self) -> None:
         if self._plot is not None:
             return
-        import pyqtgraph
+        from gym_gui.ui.widgets.plot_widget import Plot
 
-        self._plot = pyqtgraph.PlotWidget()
+        self._plot = Plot()
         self._plot.setLabel("bottom", self._x_title)
-        self._plot.showGrid(x=True, y=True, alpha=0.15)
-        for side in ("left", "bottom"):
-            self._plot.getAxis(side).setStyle(maxTickLevel=0)
-            self._plot.getAxis(side).enableAutoSIPrefix(False)
-        self._plot.getPlotItem().layout.setContentsMargins(4, 8, 14, 2)  # room for the last number
-        self._plot.getPlotItem().setMenuEnabled(False)
+        self._plot.showLabel("bottom", self._axis_named)
         self._raw = self._plot.plot([], [], connect="finite")
         self._mean = self._plot.plot([], [], connect="finite")
         self._layout.addWidget(self._plot, 1)
@@ -111,15 +113,10 @@ class LivePlot(QtWidgets.QWidget):
         """Take the colours of the present theme."""
         import pyqtgraph
 
-        palette = self.palette()
-        text = palette.text().color()
-        faint = palette.placeholderText().color()
-        accent = palette.link().color()
-        self._plot.setBackground(palette.base().color())
-        for side in ("left", "bottom"):
-            axis = self._plot.getAxis(side)
-            axis.setPen(pyqtgraph.mkPen(faint))
-            axis.setTextPen(pyqtgraph.mkPen(text))
+        self._plot.dress(self.palette())
+        accent = self.palette().link().color()
         sharp = self.devicePixelRatioF()  # pens are as wide as the screen's own pixels
         self._raw.setPen(pyqtgraph.mkPen(accent, width=sharp))
+        self._raw.setSymbolPen(None)
+        self._raw.setSymbolBrush(accent)
         self._mean.setPen(pyqtgraph.mkPen(accent, width=2 * sharp))

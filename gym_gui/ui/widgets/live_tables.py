@@ -101,6 +101,8 @@ class RecentRows(QtCore.QAbstractTableModel):
             return None
         if role == QtCore.Qt.ItemDataRole.DisplayRole:
             return self._texts(self._shown[index.row()])[index.column()]
+        if role == QtCore.Qt.ItemDataRole.ToolTipRole and index.column() == len(self._titles) - 1:
+            return self._texts(self._shown[index.row()])[-1]  # the widest; it may be cut off
         if role == QtCore.Qt.ItemDataRole.TextAlignmentRole and index.column() < 5:
             return RIGHT
         return None
@@ -139,6 +141,7 @@ def table_view(model: RecentRows, name: str, widths: Sequence[int]) -> QtWidgets
 
 STEP_WIDTHS = (58, 64, 50, 54, 58, 78, 64)
 REWARD = 4  # column of the steps
+STREAM = 0  # column of both tables
 EPISODE_WIDTHS = (58, 64, 56, 68, 62, 84)
 STEP_TITLES = ("Stream", "Episode", "Step", "Action", "Reward", "Flags", "Agent", "Observation")
 EPISODE_TITLES = ("Stream", "Episode", "Steps", "Return", "Seconds", "End", "Agent")
@@ -174,7 +177,7 @@ def episode_texts(row: Any) -> Sequence[str]:
         str(row.episode),
         str(row.length),
         f"{row.return_:.6g}",
-        f"{seconds:.2f}",
+        f"{seconds:.3f}" if seconds < 1 else f"{seconds:,.1f}",
         end,
         row.agent,
     )

@@ -19,6 +19,7 @@ from gym_gui.core.records import EpisodeRecord, RunRecord
 from gym_gui.services.workers import get_worker
 from gym_gui.services.workers.counts import VectorCounts
 from gym_gui.services.workers.watch import LogTail, ResourceSampler
+from gym_gui.ui.widgets.columns import Columns
 from gym_gui.ui.widgets.live_history import AGENT, Floor, History, read_history
 from gym_gui.ui.widgets.live_log import LogView
 from gym_gui.ui.widgets.live_plots import LivePlot
@@ -29,6 +30,7 @@ from gym_gui.ui.widgets.live_tables import (
     REWARD,
     STEP_TITLES,
     STEP_WIDTHS,
+    STREAM,
     RecentRows,
     episode_texts,
     step_texts,
@@ -44,6 +46,7 @@ REFRESH_MS = 250  # while the tab is seen, for each of its parts
 PARTS = ("page", "returns", "rewards", "throughput")  # one after another, so that none waits long
 SAMPLE_MS = 1_000
 BATCHES_KEPT = 256  # of those that come while the file is read
+TOLD_APART = (STREAM, AGENT)  # columns that are seen where there are several
 MEAN_OF = 20  # episodes, of the curve in front
 
 
@@ -129,12 +132,11 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         layout.addWidget(self._status)
         self.trouble = TroubleStrip()
         layout.addWidget(self.trouble)
-        split = QtWidgets.QSplitter()
+        split = Columns()
         split.addWidget(self._build_plots())
         split.addWidget(self._build_tables())
         split.setStretchFactor(0, 5)
         split.setStretchFactor(1, 6)
-        split.setChildrenCollapsible(False)
         split.setSizes([560, 720])
         layout.addWidget(split, 1)
 
@@ -187,7 +189,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._picture.setAccessibleName(self.tr("Newest recorded frame"))
         self._frame: QtGui.QImage | None = None
         for view in (self._episode_view, self._step_view):
-            view.setColumnHidden(AGENT, True)
+            for column in TOLD_APART:
+                view.setColumnHidden(column, True)
         self._newest = QtWidgets.QPushButton()
         self._newest.setAccessibleName(self.tr("Newer rows"))
         self._newest.setToolTip(self.tr("Go to the newest rows; they wait while you read others"))
@@ -200,7 +203,7 @@ class LiveTelemetryTab(QtWidgets.QWidget):
     def _build_resources(self) -> QtWidgets.QWidget:
         page = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(page)
-        column.setContentsMargins(8, 8, 0, 0)
+        column.setContentsMargins(0, 8, 0, 0)
         unmeasured = self.tr("Measured while the worker runs on this machine")
         self._resources = QtWidgets.QLabel(self.tr("The worker is not running on this machine."))
         column.addWidget(self._resources)
@@ -259,7 +262,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         self._counts = VectorCounts(history.vector_steps, history.autoresets)
         self.steps.add(history.steps)
         self._add_rewards([row[REWARD] for row in history.steps])
-        self._show_agents(row[AGENT] for row in history.steps)
+        for column in TOLD_APART:
+            self._show_column(column, (row[column] for row in history.steps))
         self._series["throughput"] = Series()
         self._series["throughput"].add(history.throughput)
         self._add_episodes(history.episodes, at=history.episode_ends)
@@ -306,7 +310,8 @@ class LiveTelemetryTab(QtWidgets.QWidget):
             self.steps.add_later(count, partial(rows_of, columns))
         self._steps_seen += count
         self._add_rewards(rewards)
-        self._show_agents(columns.agent)
+        self._show_column(STREAM, columns.stream)
+        self._show_column(AGENT, columns.agent)
 
     @QtCore.Slot(object)
     def _take_record(self, record: RunRecord) -> None:
@@ -360,10 +365,11 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         recent.extend(np.arange(self._steps_seen - len(newest), self._steps_seen), newest)
         recent.keep_last(STEPS_KEPT)
 
-    def _show_agents(self, names: Iterable[str]) -> None:
-        if self._step_view.isColumnHidden(AGENT) and any(names):
+    def _show_column(self, column: int, values: Iterable[Any]) -> None:
+        """Show a column that tells environments or agents apart once there are several."""
+        if self._step_view.isColumnHidden(column) and any(values):
             for view in (self._episode_view, self._step_view):
-                view.setColumnHidden(AGENT, False)
+                view.setColumnHidden(column, False)
 
     def _add_episodes(
         self, episodes: list[EpisodeRecord], *, at: list[float] | None = None

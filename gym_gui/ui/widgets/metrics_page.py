@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6 import QtCore, QtWidgets
 
+from gym_gui.ui.widgets.columns import Columns
 from gym_gui.ui.widgets.live_plots import LivePlot
 from gym_gui.ui.widgets.live_series import Series
 from gym_gui.ui.widgets.live_tables import RIGHT
 
 
-class MetricsPage(QtWidgets.QSplitter):
+class MetricsPage(Columns):
     """Takes values in ``series``; ``refresh`` shows them."""
 
     chosen = QtCore.Signal()  # another metric: its curve shows at the next refresh
@@ -19,7 +20,7 @@ class MetricsPage(QtWidgets.QSplitter):
         self.series: dict[str, Series] = {}
         self.table = self._build_table()
         self.plot = LivePlot(
-            self.tr("Choose a metric"),
+            "",
             x_title=self.tr("global step"),
             empty=self.tr(
                 "The learner has reported no metric yet. Scalars that the script logs to "
@@ -74,6 +75,7 @@ class MetricsPage(QtWidgets.QSplitter):
             self.plot.set_title(name)
             self.plot.draw(self.series[name])
         else:
+            self.plot.set_title("")
             self.plot.draw(Series())
 
     def _put(self, row: int, column: int, text: str) -> None:

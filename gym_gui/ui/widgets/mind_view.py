@@ -8,6 +8,8 @@ from typing import Any
 
 from PySide6 import QtCore, QtWidgets
 
+from gym_gui.ui.widgets.columns import Columns
+
 CAPACITY = 2_000
 
 
@@ -25,7 +27,7 @@ class MindView(QtWidgets.QWidget):
         row.addWidget(self._where, 1)
         row.addWidget(self._newest)
         layout.addLayout(row)
-        split = QtWidgets.QSplitter()
+        split = Columns()
         self._lists = {}
         for name in ("Intentions", "Goals", "Beliefs"):
             box = QtWidgets.QWidget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from typing import Any
 
@@ -14,11 +15,13 @@ from gym_gui.core.paths import RunDir
 from gym_gui.core.records import STEP_HUMAN, STEP_INTERVENTION
 from gym_gui.telemetry.rows import finite_text
 from gym_gui.ui import theme
+from gym_gui.ui.widgets.columns import Columns
 from gym_gui.ui.widgets.live_plots import LivePlot
 from gym_gui.ui.widgets.screen import Screen
 
 _LONG = 400  # characters of an observation that are shown
 _FACTS = ("Step", "Action", "Reward", "Return", "Observation", "Chosen by")
+_IN_PAIRS = ((0, 0), (0, 2), (1, 0), (1, 2), (2, 0), (3, 0))  # row, column of each where low
 
 
 class ReplayPane(QtWidgets.QWidget):
@@ -29,10 +32,10 @@ class ReplayPane(QtWidgets.QWidget):
 
     def __init__(self, run_dir: RunDir, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.run_dir = run_dir
+        self.run_dir, self.name = run_dir, run_dir.run_id
         self.player = ReplayPlayer(run_dir, self)
         self.episode: Opened | None = None
-        self._narrow = False
+        self._narrow = False  # there is little room: another run is beside it
         self.shown = -2  # the step whose picture is on the screen
         self._build()
         queued = QtCore.Qt.ConnectionType.QueuedConnection
@@ -49,24 +52,14 @@ class ReplayPane(QtWidgets.QWidget):
         ignored = QtWidgets.QSizePolicy.Policy.Ignored
         self.title.setSizePolicy(ignored, QtWidgets.QSizePolicy.Policy.Preferred)
         layout.addWidget(self.title)
-        self._split = split = QtWidgets.QSplitter()
-        split.setChildrenCollapsible(False)
+        self._split = split = Columns()
         self.screen_ = Screen(empty=self.tr("No picture yet."))
         self.screen_.setAccessibleName(self.tr("Replayed picture"))
         split.addWidget(self.screen_)
         side = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(side)
-        column.setContentsMargins(6, 0, 0, 0)
-        form = QtWidgets.QFormLayout()
-        self._facts: dict[str, QtWidgets.QLabel] = {}
-        for name in _FACTS:
-            label = QtWidgets.QLabel("–")
-            label.setWordWrap(True)
-            label.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
-            label.setMinimumWidth(120)
-            form.addRow(name, label)
-            self._facts[name] = label
-        column.addLayout(form)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(self._make_facts())
         self.plot = LivePlot(self.tr("Return"), x_title=self.tr("steps"))
         column.addWidget(self.plot, 1)
         split.addWidget(side)
@@ -83,12 +76,47 @@ class ReplayPane(QtWidgets.QWidget):
         self.notice.hide()
         layout.addWidget(self.notice)
 
+    def _make_facts(self) -> QtWidgets.QGridLayout:
+        self._grid = QtWidgets.QGridLayout()
+        self._grid.setColumnStretch(1, 1)
+        self._grid.setColumnStretch(3, 1)
+        self._captions: dict[str, QtWidgets.QLabel] = {}
+        self._facts: dict[str, QtWidgets.QLabel] = {}
+        for name in _FACTS:
+            caption = self._captions[name] = QtWidgets.QLabel(self.tr(name))
+            caption.setObjectName("muted")
+            caption.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop)
+            value = self._facts[name] = QtWidgets.QLabel("–")
+            value.setWordWrap(True)
+            value.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._place_facts()
+        return self._grid
+
+    def _place_facts(self) -> None:
+        """Put the numbers below each other, or where there is little height in pairs."""
+        self._grid.setVerticalSpacing(2 if self._narrow else 6)
+        for number, name in enumerate(_FACTS):
+            row, column = _IN_PAIRS[number] if self._narrow else (number, 0)
+            span = 1 if self._narrow and row < 2 else 3
+            for widget in (self._captions[name], self._facts[name]):
+                self._grid.removeWidget(widget)
+            self._grid.addWidget(self._captions[name], row, column)
+            self._grid.addWidget(self._facts[name], row, column + 1, 1, span)
+
+    def set_name(self, name: str) -> None:
+        """Call the run ``name`` in the title."""
+        self.name = name
+        if self.episode is not None:
+            self._write_title(self.episode)
+
     def set_narrow(self, narrow: bool) -> None:
         """Put the numbers below the picture rather than beside it."""
         way = QtCore.Qt.Orientation
         self._split.setOrientation(way.Vertical if narrow else way.Horizontal)
         self._narrow = narrow
-        self.plot.setMinimumHeight(64 if narrow else 120)
+        self._place_facts()
+        self.plot.setMinimumHeight(100 if narrow else 120)
+        self.plot.name_axis(not narrow)
         if self.episode is not None:
             self._write_title(self.episode)
 
@@ -135,15 +163,21 @@ class ReplayPane(QtWidgets.QWidget):
 
     def _write_title(self, episode: Opened) -> None:
         """Write what is shown; what matters beside another run comes first."""
-        place = f"episode {episode.episode}"
-        if not self._narrow:
-            place = f"{episode.env_id}, environment {episode.stream}, {place}"
-        told = f"{place}: {len(episode.steps):,} steps, return {episode.returns[-1]:g}"
-        name = episode.run_id
-        if self._narrow and len(name) > 16:
-            name = f"{name[:8].rstrip('-')}…{name[-4:]}"
-        run = f"<b>{name}</b>"
-        self.title.setText(f"{told}  ·  {run}" if self._narrow else f"{run}  ·  {told}")
+        count = len(episode.steps)
+        parts = [
+            (self.tr("Episode {}") if self._narrow else self.tr("episode {}")).format(
+                episode.episode
+            ),
+            self.tr("1 step") if count == 1 else self.tr("{:,} steps").format(count),
+            self.tr("return {:g}").format(episode.returns[-1]),
+        ]
+        name = f"<b>{html.escape(self.name)}</b>"
+        if self._narrow:
+            parts.append(name)
+        else:
+            place = self.tr("{}, environment {}").format(episode.env_id, episode.stream)
+            parts[:0] = [name, place if episode.stream else episode.env_id]
+        self.title.setText("  ·  ".join(parts))
         self.title.setToolTip(episode.run_id)
 
     @QtCore.Slot(int, QtGui.QImage)

@@ -16,6 +16,7 @@ from gym_gui.core.records import RunRecord
 from gym_gui.services.registry import RunRegistry
 from gym_gui.services.replay import PACE
 from gym_gui.services.replay_index import EpisodeIndex, episode_index, largest_rewards
+from gym_gui.ui.widgets.columns import Columns
 from gym_gui.ui.widgets.export_dialog import ExportDialog
 from gym_gui.ui.widgets.replay_bar import ReplayBar
 from gym_gui.ui.widgets.replay_pane import ReplayPane
@@ -41,6 +42,7 @@ class ReplayTab(QtWidgets.QWidget):
         self._reading = Patient(self, sign=lambda: signs_of(*files))
         self._listing = Patient(self, sign=lambda: signs_of(data_dir.registry))
         self._index: EpisodeIndex | None = None
+        self._names: dict[str, str] = {}  # of the runs, by id
         self._wanted: tuple[int, int, int] | None = None  # stream, episode, step
         self._pace = PACE
         self._at = -1.0
@@ -70,8 +72,7 @@ class ReplayTab(QtWidgets.QWidget):
         self.pane.paced.connect(self._set_pace)
         queued = QtCore.Qt.ConnectionType.QueuedConnection
         self.pane.player.failed.connect(self._player_failed, queued)
-        self._panes = QtWidgets.QSplitter()
-        self._panes.setChildrenCollapsible(False)
+        self._panes = Columns()
         self._panes.addWidget(self.pane)
         layout.addWidget(self._panes, 1)
         self.bar = ReplayBar()
@@ -87,7 +88,7 @@ class ReplayTab(QtWidgets.QWidget):
     def load(self) -> None:
         """Read which episodes and which other runs of the same environment there are."""
         self._read_index()
-        self._listing.ask(self._others, done=self._offer_others, failed=lambda _: None)
+        self._listing.ask(self._runs, done=self._offer_others, failed=lambda _: None)
 
     def _read_index(self) -> None:
         self._reading.ask(
@@ -103,20 +104,19 @@ class ReplayTab(QtWidgets.QWidget):
             self.trouble.tell("file", error)
             self._read_index()
 
-    def _others(self) -> list[RunRecord]:
+    def _runs(self) -> list[RunRecord]:
         with RunRegistry(self._data_dir) as registry:
-            runs = registry.list()
+            return registry.list()
+
+    def _offer_others(self, runs: list[RunRecord]) -> None:
+        """Name this run, and offer those of the same environment to be shown beside it."""
+        self._names = run_labels(runs)
+        self.pane.set_name(self._names.get(self.run_id, self.run_id))
         mine = [run for run in runs if run.run_id == self.run_id]
         env_id = mine[0].spec.env_id if mine else ""
-        return [
-            run
-            for run in runs
-            if run.run_id != self.run_id and (not env_id or run.spec.env_id in ("", env_id))
-        ]
-
-    def _offer_others(self, others: list[RunRecord]) -> None:
-        for run_id, label in run_labels(others).items():
-            self.bar.beside.addItem(label, run_id)
+        for run in runs:
+            if run.run_id != self.run_id and (not env_id or run.spec.env_id in ("", env_id)):
+                self.bar.beside.addItem(self._names[run.run_id], run.run_id)
 
     def _loaded(self, index: EpisodeIndex) -> None:
         self.trouble.solve("file")
@@ -237,10 +237,12 @@ class ReplayTab(QtWidgets.QWidget):
             self.beside.deleteLater()
             self.beside = None
         self.pane.set_narrow(bool(run_id))
+        self.bar.beside.setCurrentIndex(max(0, self.bar.beside.findData(run_id)))
         if not run_id:
             return
         self.beside = pane = ReplayPane(self._data_dir.run(run_id))
         pane.opened.connect(lambda _episode: pane.show_step(self.bar.step.value()))
+        pane.set_name(self._names.get(run_id, run_id))
         pane.set_narrow(True)
         self._panes.addWidget(pane)
         self._panes.setSizes([self.width() // 2] * 2)

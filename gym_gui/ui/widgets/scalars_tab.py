@@ -15,6 +15,7 @@ from gym_gui.services.learner_logs import Points
 from gym_gui.telemetry.analytics import Pyramid, smooth
 from gym_gui.ui import theme
 from gym_gui.ui.widgets.analytics_plot import CurvePlot, Shown
+from gym_gui.ui.widgets.columns import Columns
 from gym_gui.ui.widgets.empty_words import EmptyWords
 from gym_gui.ui.widgets.forms import align_labels
 from gym_gui.ui.widgets.numbers import SpinBox
@@ -92,7 +93,7 @@ class ScalarsTab(QtWidgets.QWidget):
         layout.addLayout(self.head)
         self.trouble = TroubleStrip()
         layout.addWidget(self.trouble)
-        split = QtWidgets.QSplitter()
+        split = Columns()
         split.addWidget(self._build_tags())
         self._page = QtWidgets.QWidget()
         self._grid = QtWidgets.QGridLayout(self._page)
@@ -104,7 +105,6 @@ class ScalarsTab(QtWidgets.QWidget):
         split.addWidget(scroll)
         split.setStretchFactor(1, 1)
         split.setSizes([220, 1000])
-        split.setChildrenCollapsible(False)
         layout.addWidget(split, 1)
         self._split = split
         split.hide()

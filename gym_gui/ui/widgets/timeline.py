@@ -12,7 +12,7 @@ HEIGHT = 8
 
 
 class Timeline(QtWidgets.QWidget):
-    """Marks of one episode's steps; a click chooses a step."""
+    """Marks of one episode's steps, hidden where there are none; a click chooses a step."""
 
     step_chosen = QtCore.Signal(int)
 
@@ -22,6 +22,7 @@ class Timeline(QtWidgets.QWidget):
         self._who = np.zeros(0, np.uint8)  # 0 agent, 1 human, 2 intervention
         self._peaks: list[int] = []
         self.setAccessibleName(self.tr("Who acted at each step"))
+        self.hide()
 
     def show_steps(self, steps: list[StepRecord]) -> None:
         """Show another episode."""
@@ -33,6 +34,7 @@ class Timeline(QtWidgets.QWidget):
         told = [self.tr("{} interventions").format(count)] if count else []
         told += [self.tr("{} large rewards").format(len(self._peaks))] if self._peaks else []
         self.setToolTip(", ".join(told))
+        self.setVisible(bool(self._peaks) or bool(human.any()))
         self.update()
 
     @property

@@ -12,6 +12,8 @@ from gym_gui.services.learner_logs import OfflineRun, Points, find_offline_runs
 from gym_gui.ui.translate import mark
 from gym_gui.ui.widgets.scalars_tab import Scalars, ScalarsTab
 
+NOT_RUN = mark("The command sends the run to W&B; it is not run from here")
+
 
 class WandbTab(ScalarsTab):
     """Charts from the run's own file, online or not. Nothing is sent anywhere by this tab."""
@@ -25,7 +27,7 @@ class WandbTab(ScalarsTab):
         self._file: OfflineRun | None = None
         super().__init__(*args, **kwargs)
         self._copy = QtWidgets.QPushButton(self.tr("Copy sync command"))
-        self._copy.setToolTip(self.tr("The command sends the run to W&B; it is not run from here"))
+        self._copy.setToolTip(self.tr(NOT_RUN))
         self._copy.setEnabled(False)
         self._copy.clicked.connect(self._copy_command)
         self._page_button = QtWidgets.QPushButton(self.tr("Open its page"))
@@ -52,9 +54,9 @@ class WandbTab(ScalarsTab):
         elif file.synced:
             state = self.tr("sent to W&B; {}").format(file.url)
         else:
-            state = self.tr("offline, not sent to W&B; to send it: {}").format(file.sync_command)
-        written = self.tr("complete") if file.finished else self.tr("being written")
+            state = self.tr("offline, not sent to W&B")
         name = "/".join(filter(None, (file.project, file.name or file.run_id)))
+        written = self.tr("complete") if file.finished else self.tr("being written")
         line = f"{name}: {written}, {state}"
         if file.damaged:
             line += self.tr("   ({} records could not be read)").format(file.damaged)
@@ -64,6 +66,8 @@ class WandbTab(ScalarsTab):
         super()._take(found)
         file = self._file
         self._copy.setEnabled(file is not None and not file.is_online)
+        if file is not None:
+            self._copy.setToolTip(f"{self.tr(NOT_RUN)}\n{file.sync_command}")
         page = file.url if file is not None else ""
         self._page_button.setEnabled(bool(page))
         self._page_button.setToolTip(page or self._why_no_page(file))
