@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import wait_until
+from watching import count_spool, plain_environment
 
 from gym_gui.core.paths import DataDir
+from gym_gui.core.records import RunSpec
+from gym_gui.fastlane.buffer import FastLaneReader
 from gym_gui.telemetry.reader import RunReader
+from gym_gui.worker.install import prepare
 
 SCRIPT = """
 import json, os, signal, sys
@@ -71,6 +80,24 @@ finally:
         os._exit(0)
 """
 
+ENDLESS = """
+import struct, sys
+import gymnasium as gym
+from pathlib import Path
+envs = gym.vector.SyncVectorEnv(
+    [lambda: gym.make("Pendulum-v1", max_episode_steps=1 << 40) for _ in range(3)]
+)
+envs.action_space.seed(3)
+envs.reset(seed=5)
+calls = 0
+with open(sys.argv[1], "r+b", 0) as told:
+    while True:
+        envs.step(envs.action_space.sample())
+        calls += 1
+        told.seek(0)
+        told.write(struct.pack("<q", calls))
+"""
+
 ENDS = ["well", "kill", "_exit", "raise", "fork", "alone"]
 
 
@@ -100,3 +127,29 @@ def test_every_step_is_kept_exactly_however_the_script_ends(
                 )
                 read = np.array(step.observation, np.float32)
                 assert read.tobytes() == np.array(seen, np.float32).tobytes()
+
+
+def test_a_pause_leaves_no_step_unwritten(tmp_path: Path) -> None:
+    """A pause comes in the midst of a vector step: the script has not counted that one yet."""
+    script, told = tmp_path / "endless.py", tmp_path / "calls"
+    script.write_text(ENDLESS)
+    told.write_bytes(bytes(8))
+    data_dir = DataDir(tmp_path / "data").create()
+    spec = RunSpec("held", "script", [sys.executable, str(script), str(told)], str(tmp_path))
+    run_dir = data_dir.run(spec.run_id)
+    ours = prepare(run_dir, spec, tmp_path / "rings")
+    with subprocess.Popen(spec.command, env={**plain_environment(), **ours}) as process:
+        try:
+            wait_until(lambda: struct.unpack("<q", told.read_bytes())[0] > 1000, timeout_s=60)
+            with FastLaneReader.attach(spec.run_id, ring_dir=tmp_path / "rings") as reader:
+
+                def is_written() -> bool:
+                    reader.set_control(True, 0.0, 30.0)
+                    calls = struct.unpack("<q", told.read_bytes())[0]
+                    with contextlib.suppress(json.JSONDecodeError):  # half a line, still written
+                        return count_spool(run_dir.spool).steps == 3 * (calls + 1)
+                    return False
+
+                wait_until(is_written, timeout_s=20)
+        finally:
+            process.kill()
