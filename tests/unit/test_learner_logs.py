@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -122,11 +122,17 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_only_files_of_this_run_are_found(offline: Writer, tmp_path: Path) -> None:
+    began = int(time.mktime((2026, 1, 1, 0, 0, 0, 0, 0, -1))) * 10**9
     spec = RunSpec("r", "cleanrl", [], str(tmp_path), created_ns=1)
     run_dir = DataDir(tmp_path / "data").run("r")
     assert [found.path for found in find_offline_runs(spec, run_dir)] == [offline.path]
-    spec.created_ns = os.stat(offline.path).st_mtime_ns + 1
+    spec.created_ns = began + 2 * 10**9
     assert find_offline_runs(spec, run_dir) == []
+    spec.created_ns = began - 60 * 10**9
+    run_dir.root.mkdir(parents=True)
+    for later_s, found in ((-30, []), (30, [offline.path])):
+        run_dir.supervisor.write_text(json.dumps({"ended_ns": began + later_s * 10**9}))
+        assert [one.path for one in find_offline_runs(spec, run_dir)] == found
 
 
 @pytest.mark.torch

@@ -5,11 +5,15 @@ Runs recorded elsewhere, or without the tap, have not told; there the files are 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from gym_gui.core.errors import StorageError
 from gym_gui.core.paths import RunDir
+from gym_gui.core.records import RunSpec
+
+_SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,16 @@ def own_processes(run_dir: RunDir) -> frozenset[int]:
     except StorageError:
         return frozenset()
     return frozenset(int(pid) for pid in pids if pid.isdecimal())
+
+
+def was_running(spec: RunSpec, run_dir: RunDir, moment_ns: int) -> bool:
+    """Tell whether a run, as far as is known, was going on at a moment, give or take a second."""
+    try:
+        ended_ns = json.loads(run_dir.supervisor.read_text(encoding="utf-8"))["ended_ns"]
+    except (OSError, ValueError, KeyError):
+        ended_ns = 0
+    is_over = ended_ns and moment_ns > ended_ns + _SECOND_NS
+    return not is_over and moment_ns >= spec.created_ns - _SECOND_NS
 
 
 def told_places(run_dir: RunDir, kind: str) -> list[Place]:

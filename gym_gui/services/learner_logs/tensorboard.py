@@ -17,7 +17,7 @@ import numpy as np
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunSpec
 from gym_gui.services.learner_logs import wire
-from gym_gui.services.learner_logs.places import own_processes, told_places
+from gym_gui.services.learner_logs.places import own_processes, told_places, was_running
 from gym_gui.services.learner_logs.points import Points
 
 MAX_EVENT = 64 << 20  # bytes: a longer one is damage
@@ -173,8 +173,8 @@ def find_event_folders(spec: RunSpec, run_dir: RunDir) -> list[EventFolder]:
     """Return the folders into which this run wrote event files, newest first. Does I/O.
 
     They are those its tap told of. Without that, they are looked for under its working
-    directory, most often ``runs/``; what was written before the run began, or by a process that is
-    known to be none of the run's, is another's.
+    directory, most often ``runs/``; what was begun before the run or after it, or by a process that
+    is known to be none of the run's, is another's.
     """
     told = [
         EventFolder(place.path, place.pids)
@@ -199,7 +199,7 @@ def _look_for_folders(spec: RunSpec, run_dir: RunDir) -> list[Path]:
         for path in root.glob(pattern):
             written = path.stat().st_mtime_ns
             is_other = own and _written_by(path) not in (*own, None)
-            if not is_other and _began_ns(path) >= spec.created_ns - 1_000_000_000:
+            if not is_other and was_running(spec, run_dir, _began_ns(path)):
                 found[path.parent] = max(found.get(path.parent, 0), written)
     return sorted(found, key=lambda folder: -found[folder])
 

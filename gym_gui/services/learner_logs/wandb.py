@@ -11,13 +11,14 @@ import contextlib
 import json
 import shlex
 import struct
+import time
 from pathlib import Path
 from typing import Any
 
 from gym_gui.core.paths import RunDir
 from gym_gui.core.records import RunSpec
 from gym_gui.services.learner_logs import wire
-from gym_gui.services.learner_logs.places import told_places
+from gym_gui.services.learner_logs.places import told_places, was_running
 from gym_gui.services.learner_logs.points import Points
 
 HEADER = 7
@@ -179,7 +180,8 @@ def _numbers(key: str, value: Any) -> list[tuple[str, float]]:
 def find_offline_runs(spec: RunSpec, run_dir: RunDir) -> list[OfflineRun]:
     """Return the files of W&B that this run wrote, newest first. Does I/O.
 
-    They are those its tap told of; without that, they are looked for where it worked.
+    They are those its tap told of; without that, they are looked for where it worked: what was
+    begun before the run or after it is another's.
     """
     told = [
         OfflineRun(path, place.url)
@@ -194,7 +196,15 @@ def _look_for_files(spec: RunSpec, run_dir: RunDir) -> list[Path]:
     for root in (Path(spec.cwd), run_dir.root / "files"):
         offline, online = ("wandb/offline-run-*/run-*.wandb", "wandb/run-*/run-*.wandb")
         for path in (*root.glob(offline), *root.glob(online)):
-            written = path.stat().st_mtime_ns
-            if written >= spec.created_ns:
-                found[path] = written
+            if was_running(spec, run_dir, _began_ns(path)):
+                found[path] = path.stat().st_mtime_ns
     return sorted(found, key=lambda path: -found[path])
+
+
+def _began_ns(path: Path) -> int:
+    """Return when a run of W&B was begun, from its folder ``…run-<local date>_<time>-<id>``."""
+    words = path.parent.name.partition("run-")[2].split("-")
+    try:
+        return int(time.mktime(time.strptime(words[0], "%Y%m%d_%H%M%S"))) * 1_000_000_000
+    except (ValueError, OverflowError):
+        return path.stat().st_mtime_ns
