@@ -94,16 +94,16 @@ def largest_rewards(run_dir: RunDir, *, limit: int = 10) -> list[tuple[int, int,
 
 
 def episode_of_seed(run_dir: RunDir, seed: int | None, fallback: int) -> tuple[int, int]:
-    """Return (stream, episode) of the first reset with ``seed``.
+    """Return (stream, episode) of the first episode that began with ``seed``.
 
-    Without one: episode ``fallback`` of the first stream, or its last where it has fewer. One that
-    was reset and never stepped, as a script often leaves behind, does not count.
+    Without one: episode ``fallback`` of the first stream, or its last where it has fewer. Those
+    that were reset and never stepped, as a script often leaves behind, do not count.
     """
-    place = "SELECT id >> 40, id & ((1 << 40) - 1) FROM resets WHERE"
+    begun = (
+        "SELECT stream, episode FROM episodes JOIN resets ON id = (stream << 40 | episode) "
+        "WHERE length > 0 AND"
+    )
     with RunReader(run_dir.store) as reader:
-        found = reader.query(f"{place} seed = ? ORDER BY id LIMIT 1", (seed,))
-        found += reader.query(f"{place} id <= ? ORDER BY id DESC LIMIT 2", (fallback,))
-        for stream, episode in found:
-            if reader.episode_bounds(stream, episode) is not None:
-                return int(stream), int(episode)
-    return 0, fallback
+        found = reader.query(f"{begun} seed = ? ORDER BY id LIMIT 1", (seed,))
+        found = found or reader.query(f"{begun} id <= ? ORDER BY id DESC LIMIT 1", (fallback,))
+    return (int(found[0][0]), int(found[0][1])) if found else (0, fallback)

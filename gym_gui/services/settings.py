@@ -28,7 +28,7 @@ class Option:
 
     key: ``section.name`` in the file. kind: bool, int, float, str, or list (of str).
     choices: the accepted values of a str, empty for any. low, high: bounds of a number.
-    unit: shown behind a number.
+    unit: shown behind a number. least: what the lowest number means, where that is no amount.
     """
 
     key: str
@@ -40,6 +40,7 @@ class Option:
     low: float = 0.0
     high: float = float("inf")
     unit: str = ""
+    least: str = ""
 
     @property
     def section(self) -> str:
@@ -109,13 +110,17 @@ OPTIONS: tuple[Option, ...] = (
         "Keep: stop recording, loudly, and let training go on.",
         tuple(item.value for item in SpoolPolicy),
     ),
-    Option("recording.spool_limit_mb", int, 0, "Spool limit", "0 is the disk's own.", unit="MB"),
+    Option(
+        "recording.spool_limit_mb", int, 0, "Spool limit",
+        "How much of a run may wait on the disk to be recorded.",
+        unit="MB", least="As much as the disk has room for",
+    ),
     Option(
         "data.folder", str, "", "Data folder",
         "Where runs and preferences are kept from the next start on.",
     ),
-    Option("retention.keep_days", int, 0, "Delete runs after", "0 keeps them.", unit="days"),
-    Option("retention.max_gb", float, 0.0, "Keep at most", "0 is no limit.", unit="GB"),
+    Option("retention.keep_days", int, 0, "Delete runs after", unit="days", least="Never"),
+    Option("retention.max_gb", float, 0.0, "Keep at most", unit="GB", least="No limit"),
 )  # fmt: skip
 
 _BY_KEY = {option.key: option for option in OPTIONS}

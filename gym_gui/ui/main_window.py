@@ -374,7 +374,8 @@ class MainWindow(RunCommands, FarCommands, QtWidgets.QMainWindow):
     def report(self, what: str, error: Exception) -> None:
         """Put an error where problems are shown, and say it once in passing."""
         self.problems.add(what, error)
-        self.status.say(str(error), seconds=15)
+        told = self.problems.problems[-1]
+        self.status.say(f"{told.message} {told.next_step}".strip(), seconds=15)
 
     # -- life -----------------------------------------------------------------------------------
 

@@ -123,8 +123,7 @@ class Toast(QtWidgets.QFrame):
         assert window is not None
         around = window.rect()
         self.setFixedWidth(min(360, around.width() - 2 * MARGIN))
-        self.adjustSize()
-        height = max(self.sizeHint().height(), self.heightForWidth(self.width()))
+        height = self.heightForWidth(self.width())
         self.setGeometry(
             around.right() - self.width() - MARGIN,
             around.bottom() - height - MARGIN - 28,

@@ -176,7 +176,7 @@ def test_the_palette_finds_runs_by_name(qtbot, window):
 
 def test_an_error_that_nobody_caught_is_listed_too(window):
     window.uncaught.emit(ZeroDivisionError("division by zero"))
-    assert window.problems.problems[0].message == "division by zero"
+    assert window.problems.problems[0].message == "ZeroDivisionError: division by zero"
 
 
 def test_icons_follow_the_theme(window, qapp):

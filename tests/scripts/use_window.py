@@ -60,8 +60,8 @@ def start_from_the_dialog(stage: Stage) -> Iterator[Wait]:
     worker = named(dialog, QtWidgets.QComboBox, "Worker")
     worker.setFocus()
     QtTest.QTest.keyClicks(worker, "Demo")  # as one does: the list jumps to what is typed
-    yield lambda: named(dialog, QtWidgets.QLineEdit, "Args"), "the worker's form"
-    QtTest.QTest.keyClicks(named(dialog, QtWidgets.QLineEdit, "Args"), "--steps 9000000")
+    yield lambda: named(dialog, QtWidgets.QLineEdit, "Arguments"), "the worker's form"
+    QtTest.QTest.keyClicks(named(dialog, QtWidgets.QLineEdit, "Arguments"), "--steps 9000000")
     yield lambda: "9000000" in dialog._line.text(), "the command line to follow"
     yield lambda: stage.button("Start").isEnabled(), "the form to be complete"
     seen["line"] = dialog._line.text()

@@ -44,13 +44,13 @@ def test_one_episode_or_none(where: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "wanted", "found"), [(7, 0, 2), (8, 1, 1), (None, 2, 2), (None, 40, 2)]
+    ("seed", "wanted", "found"), [(7, 0, 2), (8, 1, 1), (9, 1, 1), (None, 2, 2), (None, 40, 2)]
 )
 def test_an_episode_of_a_seed_or_else_one_that_is_there(
     tmp_path: Path, seed: int | None, wanted: int, found: int
 ) -> None:
     run_dir = RunDir(tmp_path)
-    batch = steps_batch(0, 30)  # three episodes of ten, and a reset after which nothing came
-    batch.resets = [ResetRecord(0, number, 7 if number == 2 else None) for number in range(4)]
+    batch = steps_batch(0, 30)  # three episodes of ten, and resets after which nothing came
+    batch.resets = [ResetRecord(0, number, {2: 7, 4: 9}.get(number)) for number in range(7)]
     write(run_dir.store, batch)
     assert episode_of_seed(run_dir, seed, wanted) == (0, found)

@@ -27,7 +27,7 @@ EPISODES_FIELD = Field(
     "evaluate_episodes",
     Kind.INT,
     10,
-    "episodes to watch of it",
+    "how many episodes of it to watch",
     option="--evaluate-episodes",
     minimum=1,
     group="Evaluation",

@@ -9,6 +9,7 @@ from typing import Any
 from gym_gui.core.errors import UsageError
 
 _TRUE = {"true", "yes", "on", "1", "y", "t"}
+_SPELT_OUT = {"args": "arguments", "env": "environment", "envs": "environments", "num": "number of"}
 _FALSE = {"false", "no", "off", "0", "n", "f"}
 
 
@@ -50,7 +51,8 @@ class Field:
 
     @property
     def label(self) -> str:
-        return self.name.replace("_", " ").replace("-", " ").capitalize()
+        words = self.name.replace("_", " ").replace("-", " ").split()
+        return " ".join(_SPELT_OUT.get(word, word) for word in words).capitalize()
 
     def parse(self, value: Any) -> Any:
         """Return ``value`` (text from a person, or already typed) as this field's type.

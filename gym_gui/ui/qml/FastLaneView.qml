@@ -75,7 +75,7 @@ Rectangle {
             }
             Reading { name: "last_reward"; label: qsTr("Reward"); value: view.number(frame.lastReward, 2) }
             Reading { name: "rolling_return"; label: qsTr("Mean return"); value: view.number(frame.rollingReturn, 1) }
-            Reading { name: "step_rate_hz"; label: qsTr("Steps/s"); value: view.number(frame.stepRateHz, 0) }
+            Reading { name: "step_rate_hz"; label: qsTr("Steps/s"); value: view.number(view.paused ? 0 : frame.stepRateHz, 0) }
         }
     }
 

@@ -98,7 +98,8 @@ class ActionPanel(QtWidgets.QWidget):
             value = QtWidgets.QLabel()
             value.setMinimumWidth(52)
             value.setAlignment(QtCore.Qt.AlignmentFlag.AlignRight)
-            form.addWidget(QtWidgets.QLabel(str(place)), place + 1, 0)
+            if size_of(space) > 1:
+                form.addWidget(QtWidgets.QLabel(str(place)), place + 1, 0)
             form.addWidget(editor, place + 1, 1)
             form.addWidget(value, place + 1, 2)
             self._parts.append(editor)
@@ -115,7 +116,7 @@ class ActionPanel(QtWidgets.QWidget):
         buttons.addWidget(self.step)
         buttons.addWidget(centre)
         form.addLayout(buttons, row, 0, 1, 3)
-        legend = keys_legend(self._keys.mapping)
+        legend = keys_legend(self._keys.mapping, numbers=size_of(space))
         if legend:
             text = QtWidgets.QLabel(legend)
             text.setObjectName("muted")
@@ -207,12 +208,15 @@ def keys_of_actions(mapping: KeyMap) -> dict[Any, list[str]]:
     return found
 
 
-def keys_legend(mapping: KeyMap) -> str:
-    """Return in words what the keys of an action of several numbers do."""
+def keys_legend(mapping: KeyMap, *, numbers: int) -> str:
+    """Return in words what the keys of an action of so many numbers do."""
     words = []
     for chord, action in mapping.items():
         if isinstance(action, dict) and chord:
-            parts = ", ".join(f"number {place} to {value:g}" for place, value in action.items())
+            parts = ", ".join(
+                f"{value:g}" if numbers == 1 else f"number {place} to {value:g}"
+                for place, value in action.items()
+            )
             words.append(f"{chord_text(chord)}: {parts}")
     return "\n".join(words)
 

@@ -40,7 +40,7 @@ class ExportDialog(QtWidgets.QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Export {}").format(run_dir.run_id))
-        self.resize(500, 320)
+        self.resize(560, 260)
         self._run_dir = run_dir
         self._stream, self._episode, self._step = stream, episode, step
         self._frames_per_s = frames_per_s
@@ -56,7 +56,7 @@ class ExportDialog(QtWidgets.QDialog):
         self._form = form = QtWidgets.QFormLayout()
         self.kind = QtWidgets.QComboBox()
         for kind, text in ENDINGS.items():
-            self.kind.addItem(f"{text[0].upper()}{text[1:]}  ({kind.lstrip('.')})", kind)
+            self.kind.addItem(f"{text[0].upper()}{text[1:]} ({kind.lstrip('.')})", kind)
         self.kind.setCurrentIndex(self.kind.findData(".mp4"))
         self.kind.currentIndexChanged.connect(self._kind_changed)
         self.what = QtWidgets.QComboBox()

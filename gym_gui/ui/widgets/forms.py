@@ -15,12 +15,19 @@ def align_labels(form: QtWidgets.QFormLayout) -> None:
         caption = label.widget() if label is not None else None
         if field is None or caption is None:
             continue
-        widget = field.widget()
-        if widget is not None:
-            widget.ensurePolished()
-        height = field.sizeHint().height()
+        height = _height(field)
         if height <= ONE_LINE:
             caption.setMinimumHeight(height)
+
+
+def _height(item: QtWidgets.QLayoutItem) -> int:
+    """Return the height that a field will have, also before its window is made."""
+    widget, row = item.widget(), item.layout()
+    if widget is not None:
+        widget.ensurePolished()
+        return widget.sizeHint().height()
+    items = [row.itemAt(place) for place in range(row.count())] if row is not None else []
+    return max((_height(each) for each in items if each is not None), default=0)
 
 
 def find_anywhere(combo: QtWidgets.QComboBox) -> None:

@@ -75,7 +75,13 @@ class KeyEditor(QtWidgets.QDialog):
         help_.setWordWrap(True)
         help_.setObjectName("muted")
         layout.addWidget(help_)
+        head = QtWidgets.QHBoxLayout()
+        head.setContentsMargins(18, 0, 38, 0)
+        for title, share in ((self.tr("Keys"), 3), (self.tr("Action"), 2)):
+            head.addWidget(QtWidgets.QLabel(title), share)
+        layout.addLayout(head)
         self._list = QtWidgets.QVBoxLayout()
+        self._list.setContentsMargins(9, 0, 9, 0)
         self._list.addStretch(1)
         body = QtWidgets.QWidget()
         body.setLayout(self._list)

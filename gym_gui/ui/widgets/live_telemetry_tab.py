@@ -496,7 +496,9 @@ class LiveTelemetryTab(QtWidgets.QWidget):
         for text in texts:
             self.log.append(text)
         if resources is None:
-            self._resources.setText(self.tr("The worker is not running on this machine."))
+            ended = self.tr("The worker has ended.")
+            away = self.tr("The worker is not running on this machine.")
+            self._resources.setText(ended if self._complete else away)
             return
         at = time.monotonic() - self._started_s
         mib = resources.memory / 2**20

@@ -30,3 +30,8 @@ class DoubleSpinBox(QtWidgets.QDoubleSpinBox):
 
     def sizeHint(self) -> QtCore.QSize:
         return super().sizeHint() + QtCore.QSize(MARGIN, 0)
+
+    def textFromValue(self, value: float) -> str:
+        """Return the number without zeros that say nothing: ``5``, not ``5.0``."""
+        text, point = super().textFromValue(value), self.locale().decimalPoint()
+        return text.rstrip("0").removesuffix(point) if point in text else text

@@ -57,7 +57,8 @@ class Plot(pyqtgraph.PlotWidget):
     def dress(self, palette: QtGui.QPalette) -> None:
         """Take the colours of the present theme."""
         self.setBackground(palette.base().color())
+        faint = palette.placeholderText().color()
         for side in ("left", "bottom"):
             axis: Any = self.getAxis(side)
-            axis.setPen(pyqtgraph.mkPen(palette.placeholderText().color()))
+            axis.setPen(pyqtgraph.mkPen(faint, width=self.devicePixelRatioF()))
             axis.setTextPen(pyqtgraph.mkPen(palette.text().color()))

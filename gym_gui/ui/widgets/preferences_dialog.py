@@ -26,6 +26,7 @@ PAGES: tuple[tuple[str, tuple[str, ...]], ...] = (  # title, sections of the fil
 )
 HIDDEN = ("window.tour_seen",)
 FIELD_WIDTH = 320
+PLACE_WIDTH = 520  # of fields that hold paths
 
 
 class PreferencesDialog(QtWidgets.QDialog):
@@ -126,7 +127,8 @@ class PreferencesDialog(QtWidgets.QDialog):
             label = QtWidgets.QLabel(title)
             label.setBuddy(field)
             column.addWidget(label)
-            editor.setMinimumWidth(FIELD_WIDTH)
+            is_place = option.kind in (str, list) and not option.choices
+            editor.setMinimumWidth(PLACE_WIDTH if is_place else FIELD_WIDTH)
         column.addWidget(editor, 0, QtCore.Qt.AlignmentFlag.AlignLeft)
         if help:
             words = QtWidgets.QLabel(help)
@@ -151,6 +153,8 @@ class PreferencesDialog(QtWidgets.QDialog):
         line = QtWidgets.QLineEdit(", ".join(value) if option.kind is list else value)
         if option.kind is list:
             line.setPlaceholderText(self.tr("Paths, with commas between them"))
+        elif option.key == "run.python":
+            line.setPlaceholderText(self.tr("gym-gui's own"))
         self._readers[option.key] = lambda: _text_value(option, line.text())
         return line
 
@@ -199,6 +203,7 @@ class PreferencesDialog(QtWidgets.QDialog):
             box.setRange(option.low, high)
             box.setValue(value)
         box.setSuffix(f" {option.unit}" if option.unit else "")
+        box.setSpecialValueText(self.tr(option.least) if option.least else "")
         self._readers[option.key] = box.value
         return box
 

@@ -22,7 +22,9 @@ class Problem:
 
     @property
     def message(self) -> str:
-        return self.error.message if isinstance(self.error, GymGuiError) else str(self.error)
+        if isinstance(self.error, GymGuiError):
+            return self.error.message
+        return f"{type(self.error).__name__}: {self.error}"
 
     @property
     def next_step(self) -> str:

@@ -85,8 +85,8 @@ class RunOptions(QtWidgets.QWidget):
         self._live.currentIndexChanged.connect(
             lambda: self._budget.setEnabled(self._live.currentData() != Live.OFF.value)
         )
-        for spin in (self._budget, self._pace):
-            spin.setFixedWidth(220)
+        for field in (self._observations, self._policy, self._live, self._budget, self._pace):
+            field.setMinimumWidth(300)
         align_labels(form)
         self.set_state({})
 

@@ -49,7 +49,8 @@ class FieldEditor(QtWidgets.QWidget):
             combo.currentTextChanged.connect(self.changed)
             return combo
         line = QtWidgets.QLineEdit()
-        line.setPlaceholderText("" if self.field.required else self.tr("Default"))
+        default = self.tr("None") if kind is Kind.LIST else self.tr("Default")
+        line.setPlaceholderText("" if self.field.required else default)
         line.textChanged.connect(self.changed)
         return line
 

@@ -29,7 +29,9 @@ class ShortcutsDialog(QtWidgets.QDialog):
             if keys:
                 self._add(f"{action.data()}: {action.text()}", keys)
         self._add(self.tr("Live picture: pause or resume"), self.tr("Space"))
-        self.list.header().setSectionResizeMode(0, QtWidgets.QHeaderView.ResizeMode.Stretch)
+        self.list.header().setSectionResizeMode(
+            0, QtWidgets.QHeaderView.ResizeMode.ResizeToContents
+        )
         hint = QtWidgets.QLabel(self.tr("Change them under Preferences, Shortcuts."))
         hint.setObjectName("muted")
         hint.setWordWrap(True)

@@ -161,6 +161,8 @@ class StartRunDialog(QtWidgets.QDialog):
         save.clicked.connect(self._save_preset)
         delete = QtWidgets.QPushButton(self.tr("Delete preset"))
         delete.clicked.connect(self._delete_preset)
+        delete.setEnabled(False)
+        self._preset.currentIndexChanged.connect(lambda index: delete.setEnabled(index > 0))
         self._start = QtWidgets.QPushButton(self.tr("Start"))
         self._start.setDefault(True)
         self._start.setMinimumWidth(96)

@@ -104,8 +104,7 @@ class Tour(QtWidgets.QWidget):
 
     def _place(self) -> None:
         self._words.activate()
-        height = self._words.totalHeightForWidth(CARD_WIDTH)
-        self.card.resize(CARD_WIDTH, max(height, self.card.sizeHint().height()))
+        self.card.resize(CARD_WIDTH, self._words.totalHeightForWidth(CARD_WIDTH))
         lit = self._lit()
         if lit.isEmpty():
             self.card.move(self.rect().center() - self.card.rect().center())
