@@ -127,7 +127,7 @@ class CurvePlot(QtWidgets.QWidget):
                     stepMode="center",
                     fillLevel=0,
                     brush=brush,
-                    pen=pyqtgraph.mkPen(colour, width=1.5),
+                    pen=pyqtgraph.mkPen(colour, width=1.5 * self.devicePixelRatioF()),
                     name=name,
                 )
             )
