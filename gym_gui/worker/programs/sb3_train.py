@@ -28,7 +28,9 @@ def arguments():
     parser.add_argument("--batch-size", type=int, default=None, help="empty: the library's")
     parser.add_argument("--n-steps", type=int, default=None, help="rollout length (PPO, A2C)")
     parser.add_argument("--hyperparameters", default="{}", help="further ones, as a JSON object")
-    parser.add_argument("--save-every", type=int, default=0, help="steps from save to save; 0: none")
+    parser.add_argument(
+        "--save-every", type=int, default=0, help="steps from save to save; 0: none"
+    )
     parser.add_argument("--resume", default="", help="a saved policy (.zip) to go on from")
     parser.add_argument("--evaluate", default="", help="a saved policy (.zip) to watch, untrained")
     parser.add_argument("--episodes", type=int, default=10, help="episodes to evaluate")
